@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
+#include <linux/close_range.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
@@ -16,12 +17,14 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "shim.h"
@@ -313,5 +316,106 @@ int sh_recv(int fd, char *data, size_t length, int *fds, int max_fds, int *count
                 close(passed);
         }
     }
+    return r;
+}
+
+#define MAX_POLL 8
+
+int sh_poll_many(const int *fds, const short *events, short *came, int count, int timeout_ms)
+{
+    struct pollfd entries[MAX_POLL];
+    if (count < 0 || count > MAX_POLL)
+        return -EINVAL;
+    for (int i = 0; i < count; i++)
+        entries[i] = (struct pollfd){.fd = fds[i], .events = events[i]};
+    int r = result(poll(entries, (nfds_t)count, timeout_ms));
+    for (int i = 0; i < count; i++)
+        came[i] = r > 0 ? entries[i].revents : 0;
+    return r;
+}
+
+struct program {
+    const char *path;
+    char *const *argv;
+    char *const *envp;
+    int stdio[3];
+    int cwd_fd;
+};
+
+/* In the child of vfork, which shares our memory: system calls only.  Returns the errno of what failed. */
+static int become_program(const struct program *program)
+{
+    int stdio[3];
+    sigset_t none;
+    /* All signals are blocked so far.  No handler of the parent may run here, and a program expects to start
+     * without ignored signals (the interpreter ignores SIGPIPE). */
+    for (int signal = 1; signal < NSIG; signal++) {
+        struct sigaction action;
+        if (sigaction(signal, NULL, &action) == 0 && action.sa_handler != SIG_DFL) {
+            action = (struct sigaction){.sa_handler = SIG_DFL};
+            sigaction(signal, &action, NULL);
+        }
+    }
+    /* First out of the way of 0 to 2: those may be free in the parent, and then they are what it passes. */
+    for (int i = 0; i < 3; i++)
+        if ((stdio[i] = fcntl(program->stdio[i], F_DUPFD_CLOEXEC, 3)) < 0)
+            return errno;
+    for (int i = 0; i < 3; i++)
+        if (dup2(stdio[i], i) < 0)
+            return errno;
+    if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+        return errno;
+    /* After the descriptors: the directory's own is only marked to be closed by execve. */
+    if (program->cwd_fd >= 0 && fchdir(program->cwd_fd) < 0)
+        return errno;
+    if (setpgid(0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        return errno;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execve(program->path, program->argv, program->envp);
+    return errno;
+}
+
+/* posix_spawn cannot set the parent-death signal, nor (through Python) the directory or the descriptors to
+ * close; fork copies the interpreter's page tables. */
+int sh_run_program(const char *path, char *const *argv, char *const *envp, int in, int out, int err, int cwd_fd)
+{
+    const struct program program = {
+        .path = path, .argv = argv, .envp = envp, .stdio = {in, out, err}, .cwd_fd = cwd_fd};
+    volatile int error = 0; /* written by the child, in the memory that it shares with us */
+    sigset_t all;
+    sigset_t saved;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &saved);
+    pid_t pid = vfork();
+    if (pid == 0) {
+        error = become_program(&program);
+        _exit(127);
+    }
+    int r = result(pid);
+    sigprocmask(SIG_SETMASK, &saved, NULL);
+    if (r < 0 || error == 0)
+        return r;
+    waitpid(pid, NULL, 0);
+    return -error;
+}
+
+/* Bit n-1 of mask is signal n, as in the kernel's sigset_t. */
+int sh_signalfd(uint64_t mask)
+{
+    return result(syscall(SYS_signalfd4, -1, &mask, sizeof mask, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+/* events: what to wait for in, what came out.  At most 8 descriptors. */
+int sh_poll_all(const int *fds, int *events, int count, int timeout_ms)
+{
+    struct pollfd entries[8];
+    if (count < 0 || count > 8)
+        return -EINVAL;
+    for (int i = 0; i < count; i++)
+        entries[i] = (struct pollfd){.fd = fds[i], .events = (short)events[i]};
+    int r = result(poll(entries, (nfds_t)count, timeout_ms));
+    for (int i = 0; r >= 0 && i < count; i++)
+        events[i] = entries[i].revents;
     return r;
 }

@@ -3,8 +3,14 @@
 Every descriptor that these functions make has O_CLOEXEC set.
 """
 
+from errno import EINTR
+
 from pyrunc._shim import ffi, lib
 from pyrunc.errors import SystemCallError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 AT_FDCWD = -100
 
@@ -217,3 +223,44 @@ def recv(fd: int, length: int, max_fds: int = 0) -> tuple[bytes, list[int]]:
     count = ffi.new("int *")
     got = check(lib.sh_recv(fd, buffer, length, fds, max_fds, count), "recvmsg")
     return ffi.buffer(buffer, got)[:], [fds[i] for i in range(count[0])]
+
+
+def poll_many(wanted: "list[tuple[int, int]]", timeout_ms: int) -> "list[int]":
+    """poll(2) of at most 8 pairs (descriptor, events): the events that came for each, 0 for none."""
+    count = len(wanted)
+    came = ffi.new("short[]", count)
+    fds = ffi.new("int[]", [fd for fd, _ in wanted])
+    events = ffi.new("short[]", [events for _, events in wanted])
+    check(lib.sh_poll_many(fds, events, came, count, timeout_ms), "poll")
+    return list(came)
+
+
+def run_program(path: str, args: "list[str]", env: "list[str]", stdio: "tuple[int, int, int]", cwd_fd: int = -1) -> int:
+    """vfork(2) and execve(2): starts path in a process group of its own and returns its pid.
+
+    The program has the three descriptors of stdio as 0, 1 and 2 and no others, no signal blocked or ignored,
+    and the directory cwd_fd (-1: the caller's) as its working directory.  It is killed when the calling thread
+    ends.  The error of the execve call comes back as the call's own; no process is left then.
+    """
+    strings = [[ffi.new("char[]", encode(text)) for text in texts] for texts in (args, env)]
+    argv, envp = (ffi.new("char *[]", [*pointers, ffi.NULL]) for pointers in strings)
+    return check(lib.sh_run_program(encode(path), argv, envp, *stdio, cwd_fd), "execve", path)
+
+
+def signalfd(signals: "Iterable[int]") -> int:
+    """signalfd4(2), not blocking: a descriptor that becomes readable when one of signals (blocked ones) is pending."""
+    mask = 0
+    for number in signals:
+        mask |= 1 << (number - 1)
+    return check(lib.sh_signalfd(mask), "signalfd")
+
+
+def poll_all(wanted: "list[tuple[int, int]]", timeout_ms: int) -> list[int]:
+    """poll(2) of up to eight (fd, events); fd -1 is skipped.  The events that came, all 0 when the time was up."""
+    fds = ffi.new("int[]", [fd for fd, _ in wanted])
+    events = ffi.new("int[]", [event for _, event in wanted])
+    got = lib.sh_poll_all(fds, events, len(wanted), timeout_ms)
+    if got == -EINTR:
+        return [0] * len(wanted)
+    check(got, "poll")
+    return list(events)
