@@ -1,0 +1,127 @@
+# pyrunc: `make help` lists the targets.
+#
+# Variables: PYTHON=  the interpreter to build for (default: the one found that starts fastest)
+#            VENV=    a virtual environment to use as it is, instead of making .venv
+#            PREFIX= DESTDIR=  where to install (default: /usr/local)
+#            TESTS=   what `make test` and `make test-vm` run (files, folders, pytest options)
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+PREFIX ?= /usr/local
+VENV ?= .venv
+PY := $(abspath $(VENV))/bin/python
+CC ?= gcc
+CFLAGS_HELPER := -std=c11 -O2 -static -Wall -Wextra -Werror
+PYTEST := $(PY) -m pytest
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+# --- building ---------------------------------------------------------------------------------------------------------
+
+.PHONY: build
+build: environment ## install what is missing and build the extension, the helper and build/pyrunc
+	@$(MAKE) --no-print-directory artifacts
+
+.PHONY: environment
+ifeq ($(origin VENV),command line)
+environment:
+else
+environment: $(VENV)/.complete
+ifdef PYTHON
+	@tools/same_python $(VENV) "$(PYTHON)"
+endif
+endif
+
+$(VENV)/.complete: pyproject.toml tools/make_venv.py tools/requirements
+	@if [ -x $(PY) ]; then python=$$($(PY) -c 'import sys; print(sys._base_executable)'); else \
+	    tools/requirements python; python=$$(python3 tools/choose_python.py "$(PYTHON)"); fi; \
+	tools/requirements build "$$python"; \
+	"$$python" tools/make_venv.py $(VENV)
+	@touch $@
+
+# The extension's name says which interpreter it was built for; asked only once there is one to ask.
+.PHONY: artifacts
+ifneq ($(filter artifacts,$(MAKECMDGOALS)),)
+EXTENSION := pyrunc/_shim$(shell $(PY) -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
+CHECK := $(if $(wildcard tools/generate_check.py),pyrunc/spec/_check.py)
+HELPER := $(if $(wildcard csrc/init*.c),pyrunc/pyrunc-init)
+artifacts: $(EXTENSION) $(HELPER) $(CHECK) build/pyrunc
+	@$(PY) -m compileall -q pyrunc
+
+# Everything is made beside its place and renamed into it: a command that runs meanwhile sees the old or the new.
+$(EXTENSION): csrc/build_shim.py csrc/shim.c csrc/shim.h csrc/spawn.c csrc/spawn.h
+	@echo "building $@"
+	@mkdir -p build
+	@folder=$$(mktemp -d build/shim.XXXXXX); trap 'rm -rf "$$folder"' EXIT; \
+	$(PY) csrc/build_shim.py "$$folder"; \
+	mv -f "$$folder/$@" $@
+endif
+
+pyrunc/pyrunc-init: $(wildcard csrc/init*.c csrc/*.h) csrc/message.c
+	@echo "building $@"
+	@$(CC) $(CFLAGS_HELPER) -s -o $@.new $(filter %.c,$^)
+	@mv -f $@.new $@
+
+pyrunc/spec/_check.py: tools/generate_check.py $(wildcard oci-specs/*.json)
+	@echo "building $@"
+	@$(PY) tools/generate_check.py
+
+build/pyrunc: FORCE
+	@$(PY) tools/make_launcher.py $@
+FORCE:
+
+# --- using ------------------------------------------------------------------------------------------------------------
+
+.PHONY: run
+run: build ## run a container from the embedded default bundle
+	@$(PY) -m pyrunc.demo build/pyrunc
+
+.PHONY: install
+install: build ## install the command into PREFIX=/usr/local (DESTDIR= for packagers)
+	@$(PY) tools/install.py "$(PREFIX)" "$(DESTDIR)"
+
+.PHONY: uninstall
+uninstall: ## remove what install put into PREFIX=
+	@python3 tools/uninstall.py "$(PREFIX)" "$(DESTDIR)"
+
+# --- testing ----------------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: build ## run all tests, linters included; checks that nothing is left behind
+	@tools/requirements test
+	@$(PYTEST) --leaks=all $(TESTS)
+
+.PHONY: lint
+lint: build ## ruff, mypy and gcc only
+	@$(PYTEST) --leaks=own tests/lint
+
+.PHONY: format
+format: environment ## format the Python files
+	@$(VENV)/bin/ruff format .
+	@$(VENV)/bin/ruff check --fix .
+
+.PHONY: bench
+bench: build ## compare with runc and crun
+	@tools/requirements bench
+	@$(PY) tests/bench/run.py
+
+.PHONY: test-vm
+test-vm: ## the integration tests on cgroup v2 under systemd, in a virtual machine (slow; builds it first)
+	@tests/vm/integration $(TESTS)
+
+# --- cleaning ---------------------------------------------------------------------------------------------------------
+
+.PHONY: clean
+clean: ## remove what build made, but not .venv
+	@rm -rf build pyrunc/_shim*.so pyrunc/_shim.c pyrunc/_shim.o pyrunc/pyrunc-init pyrunc/spec/_check.py
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find pyrunc tests tools csrc -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: distclean
+distclean: clean ## remove .venv, too
+	@rm -rf .venv

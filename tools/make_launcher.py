@@ -1,0 +1,63 @@
+"""Writes the `pyrunc` command: one executable file that engines can name by its absolute path.
+
+It starts the interpreter isolated (-I: no environment, no user site, nothing from the current directory; -S: no site),
+says where the package is and calls its entry point.  It is compiled anew at each start, so it is as short as it can be.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+SHEBANG_LIMIT = 255  # bytes that the kernel reads of the first line (binfmt_script, since Linux 5.1)
+
+PROGRAM = """\
+import sys
+sys.dont_write_bytecode = True
+sys.path[:0] = {first!r}
+sys.path += {last!r}
+from pyrunc.cli import entry
+entry()
+"""
+
+
+def first_lines(python: str) -> str:
+    """What makes the kernel start the file with `python -IS`; through sh where the kernel cannot take the path."""
+    direct = f"#!{python} -IS\n"
+    if len(os.fsencode(direct)) <= SHEBANG_LIMIT and not any(character.isspace() for character in python):
+        return direct
+    if any(character in "\"'\\$`\n" for character in python):
+        raise SystemExit(f"the path of the interpreter cannot stand in a script: {python!r}")
+    # For sh the second line is a command, for Python it begins a string that ends on the third.
+    return f"#!/bin/sh\n'''exec' \"{python}\" -IS \"$0\" \"$@\"\n' '''\n"
+
+
+def launcher(python: str, first: list[str], last: list[str]) -> str:
+    """The text of the command.
+
+    python: absolute path of the interpreter;  first: directories searched before the standard library;
+    last: directories searched after it.
+    """
+    return first_lines(python) + PROGRAM.format(first=first, last=last)
+
+
+def write(path: Path, text: str) -> None:
+    """Writes the command in one step, with mode 755; leaves a file alone that has this text already."""
+    if path.exists() and path.read_text() == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new.write_text(text)
+    new.chmod(0o755)
+    new.rename(path)
+
+
+def main() -> None:
+    """usage: VENV/bin/python make_launcher.py OUTPUT      the command of this checkout and of this environment"""
+    checkout = str(Path(__file__).resolve().parent.parent)
+    site = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    python = os.path.realpath(sys._base_executable)  # type: ignore[attr-defined]
+    write(Path(sys.argv[1]), launcher(python, [checkout], site))
+
+
+if __name__ == "__main__":
+    main()
