@@ -393,11 +393,12 @@ int sh_run_program(const char *path, char *const *argv, char *const *envp, int i
         _exit(127);
     }
     int r = result(pid);
+    if (r > 0 && error != 0) {
+        waitpid(pid, NULL, 0);
+        r = -error;
+    }
     sigprocmask(SIG_SETMASK, &saved, NULL);
-    if (r < 0 || error == 0)
-        return r;
-    waitpid(pid, NULL, 0);
-    return -error;
+    return r;
 }
 
 /* Bit n-1 of mask is signal n, as in the kernel's sigset_t. */
