@@ -319,21 +319,6 @@ int sh_recv(int fd, char *data, size_t length, int *fds, int max_fds, int *count
     return r;
 }
 
-#define MAX_POLL 8
-
-int sh_poll_many(const int *fds, const short *events, short *came, int count, int timeout_ms)
-{
-    struct pollfd entries[MAX_POLL];
-    if (count < 0 || count > MAX_POLL)
-        return -EINVAL;
-    for (int i = 0; i < count; i++)
-        entries[i] = (struct pollfd){.fd = fds[i], .events = events[i]};
-    int r = result(poll(entries, (nfds_t)count, timeout_ms));
-    for (int i = 0; i < count; i++)
-        came[i] = r > 0 ? entries[i].revents : 0;
-    return r;
-}
-
 struct program {
     const char *path;
     char *const *argv;

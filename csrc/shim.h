@@ -46,7 +46,6 @@ int sh_unix_connect(int dirfd, const char *name, int type);
 int sh_send(int fd, const char *data, size_t length, const int *fds, int count);
 int sh_recv(int fd, char *data, size_t length, int *fds, int max_fds, int *count);
 
-int sh_poll_many(const int *fds, const short *events, short *came, int count, int timeout_ms);
 int sh_run_program(const char *path, char *const *argv, char *const *envp, int in, int out, int err, int cwd_fd);
 
 int sh_signalfd(uint64_t mask);

@@ -225,16 +225,6 @@ def recv(fd: int, length: int, max_fds: int = 0) -> tuple[bytes, list[int]]:
     return ffi.buffer(buffer, got)[:], [fds[i] for i in range(count[0])]
 
 
-def poll_many(wanted: "list[tuple[int, int]]", timeout_ms: int) -> "list[int]":
-    """poll(2) of at most 8 pairs (descriptor, events): the events that came for each, 0 for none."""
-    count = len(wanted)
-    came = ffi.new("short[]", count)
-    fds = ffi.new("int[]", [fd for fd, _ in wanted])
-    events = ffi.new("short[]", [events for _, events in wanted])
-    check(lib.sh_poll_many(fds, events, came, count, timeout_ms), "poll")
-    return list(came)
-
-
 def run_program(path: str, args: "list[str]", env: "list[str]", stdio: "tuple[int, int, int]", cwd_fd: int = -1) -> int:
     """vfork(2) and execve(2): starts path in a process group of its own and returns its pid.
 
@@ -242,6 +232,8 @@ def run_program(path: str, args: "list[str]", env: "list[str]", stdio: "tuple[in
     and the directory cwd_fd (-1: the caller's) as its working directory.  It is killed when the calling thread
     ends.  The error of the execve call comes back as the call's own; no process is left then.
     """
+    if "\0" in path or any("\0" in text for text in args + env):
+        raise SystemCallError(22, "execve", path, "a string holds a NUL character")
     strings = [[ffi.new("char[]", encode(text)) for text in texts] for texts in (args, env)]
     argv, envp = (ffi.new("char *[]", [*pointers, ffi.NULL]) for pointers in strings)
     return check(lib.sh_run_program(encode(path), argv, envp, *stdio, cwd_fd), "execve", path)
