@@ -1,0 +1,1 @@
+"""What confines the container's process, as data: capability sets and seccomp programs."""
