@@ -34,7 +34,6 @@ class Bench:
         self.notes: list[str] = []
         self.number = 0
         self.interpreter = [os.path.realpath(sys.executable)]
-        self.library = options.library
         self.runtimes: list[Runtime] = []
         self.find_runtimes(options)
         self.make_bundles(options.corpus)
@@ -185,7 +184,7 @@ class Bench:
         pyrunc, crun = self.named("pyrunc"), self.named(CRUN_BARE)
         if pyrunc is None:
             return
-        worker = Interpreter(self.interpreter[0], self.library, os.path.join(self.temporary, "root-warm"), self.default)
+        worker = Interpreter(self.interpreter[0], pyrunc.path, os.path.join(self.temporary, "root-warm"), self.default)
         start: tuple[int, int, int] | None = None
         last: tuple[int, int, int] | None = None
         try:
@@ -229,12 +228,14 @@ class Bench:
 
 
 def shebang(path: str) -> list[str]:
-    """The interpreter in the first line of a script, with its options.  SystemExit where there is none."""
+    """The interpreter that a command made by tools/make_launcher.py names, with its options."""
     with open(path, "rb") as file:
-        first = file.readline(256)
-    if not first.startswith(b"#!/"):
+        first, second = os.fsdecode(file.readline(256)), os.fsdecode(file.readline(4096))
+    if first.startswith("#!/bin/sh"):  # its path is too long for the first line
+        return second.split('"')[1:2] + ["-IS"]
+    if not first.startswith("#!/"):
         raise SystemExit(f"bench: {path} does not name its interpreter in the first line")
-    return os.fsdecode(first[2:]).split()
+    return first[2:].split()
 
 
 def progress(text: str) -> None:

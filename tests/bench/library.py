@@ -8,7 +8,7 @@ from processes import ENVIRONMENT, wait_gone
 class Interpreter:
     """One interpreter that makes containers with warm.py."""
 
-    def __init__(self, interpreter: str, library: str, root: str, bundle: str) -> None:
+    def __init__(self, interpreter: str, command: str, root: str, bundle: str) -> None:
         requests, self.requests = os.pipe()
         self.answers, answers = os.pipe()
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
@@ -17,7 +17,7 @@ class Interpreter:
         moved = [os.dup(fd) for fd in (requests, answers, requests, answers)][2:]
         self.pid = os.posix_spawn(
             interpreter,
-            [interpreter, "-I", "-S", script, library, root, bundle],
+            [interpreter, "-I", "-S", script, command, root, bundle],
             ENVIRONMENT,
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, null, 0),

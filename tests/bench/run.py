@@ -38,7 +38,6 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--pyrunc", default=os.path.join(REPOSITORY, "build", "pyrunc"), help="the pyrunc to measure")
-    parser.add_argument("--library", default=REPOSITORY, help="directory with the built package pyrunc")
     parser.add_argument("--runc", default="runc", help="the runc to compare with")
     parser.add_argument("--crun", default="crun", help="the crun to compare with")
     parser.add_argument("--corpus", default=CORPUS, help="docker's config.json")

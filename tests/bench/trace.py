@@ -172,7 +172,7 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=15, help="runs of which the median is taken")
     parser.add_argument("--count", type=int, default=15, help="lines of each list")
     options = parser.parse_args()
-    options.runc, options.crun, options.library, options.rounds, options.warm = "runc", "crun", REPOSITORY, 0, 0
+    options.runc, options.crun, options.rounds, options.warm = "runc", "crun", 0, 0
     become_subreaper()
     with tempfile.TemporaryDirectory(prefix="pyrunc-test-trace-") as temporary:
         bench = Bench(options, temporary)

@@ -1,8 +1,8 @@
 """Whole containers in one warm interpreter, through the library: one for every byte on descriptor 3.
 
-    python -I -S warm.py LIBRARY_DIRECTORY STATE_ROOT BUNDLE
+    python -I -S warm.py COMMAND STATE_ROOT BUNDLE
 
-answers on descriptor 4 with one line a container: nanoseconds, open descriptors, resident kB.
+takes the library from where COMMAND (build/pyrunc) takes it, and answers on descriptor 4 with one line a container: nanoseconds, open descriptors, resident kB.
 """
 
 import os
@@ -21,10 +21,18 @@ def resident_kb() -> int:
     raise ValueError("/proc/self/status has no VmRSS line")
 
 
+def use_library_of(command: str) -> None:
+    """Looks for modules where the command looks: performs its lines about sys.path."""
+    with open(command, encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("sys."):
+                exec(line)
+
+
 def main() -> None:
     """Serves until the requests end."""
-    library, root, bundle = sys.argv[1:]
-    sys.path.insert(0, library)
+    command, root, bundle = sys.argv[1:]
+    use_library_of(command)
     from pyrunc.container import Container
 
     number = 0
