@@ -232,7 +232,7 @@ def shebang(path: str) -> list[str]:
     with open(path, "rb") as file:
         first, second = os.fsdecode(file.readline(256)), os.fsdecode(file.readline(4096))
     if first.startswith("#!/bin/sh"):  # its path is too long for the first line
-        return second.split('"')[1:2] + ["-IS"]
+        return [*second.split('"')[1:2], "-IS"]
     if not first.startswith("#!/"):
         raise SystemExit(f"bench: {path} does not name its interpreter in the first line")
     return first[2:].split()

@@ -2,7 +2,8 @@
 
     python -I -S warm.py COMMAND STATE_ROOT BUNDLE
 
-takes the library from where COMMAND (build/pyrunc) takes it, and answers on descriptor 4 with one line a container: nanoseconds, open descriptors, resident kB.
+takes the library from where COMMAND (build/pyrunc) takes it, and answers on descriptor 4 with one line a
+container: nanoseconds, open descriptors, resident kB.
 """
 
 import os
