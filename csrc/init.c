@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int control = CONTROL_FD;
+int host_proc = -1;
+
+/* Python ignores SIGPIPE and the caller may block or ignore anything; none of it is the program's business. */
+static void reset_signals(void)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void receive_expected(struct message *message, uint16_t type)
+{
+    if (!receive(message))
+        _exit(1); /* the runtime is gone: so are we */
+    if (message->type != type)
+        fail(EPROTO, "message", "out of turn");
+}
+
+static void apply(struct setup *setup)
+{
+    if (!setup->no_setsid && setsid() < 0 && errno != EPERM)
+        fail(errno, "setsid", NULL);
+    join_keyring(setup);
+    switch_root(setup);
+    if (setup->hostname && sethostname(setup->hostname, __builtin_strlen(setup->hostname)) < 0)
+        fail(errno, "sethostname", NULL);
+    if (setup->domainname && setdomainname(setup->domainname, __builtin_strlen(setup->domainname)) < 0)
+        fail(errno, "setdomainname", NULL);
+    write_sysctls(setup);
+    open_console(setup);
+    set_scheduling(setup);
+    /* After the last use of procfs nothing of the host is open any more but the control socket. */
+    set_label(setup);
+    close(host_proc);
+    host_proc = -1;
+    give_stdio_to_user(setup);
+    add_home(setup);
+    if (setup->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        fail(errno, "set no_new_privs", NULL);
+    /* A directory may be open to root only, or (on a network) to the user only. */
+    bool entered = enter_directory(setup);
+    set_identity(setup);
+    recheck_directory(setup, entered);
+    if (setup->has_umask)
+        umask((mode_t)setup->umask);
+}
+
+/* Waits on the listener for a `start` that really sends MESSAGE_START; others (a port scan, a killed start)
+ * come and go. */
+static void wait_for_start(const struct setup *setup)
+{
+    struct message message;
+    if (setup->listener < 0) {
+        receive_expected(&message, MESSAGE_START);
+        return;
+    }
+    close(CONTROL_FD);
+    for (;;) {
+        control = accept4(setup->listener, NULL, NULL, SOCK_CLOEXEC);
+        if (control >= 0 && receive(&message) && message.type == MESSAGE_START)
+            break;
+        if (control < 0 && errno != EINTR && errno != ECONNABORTED)
+            _exit(1);
+        if (control >= 0)
+            close(control);
+    }
+    close(setup->listener);
+}
+
+int main(void)
+{
+    /* First of all: no process of the same user, and none in a container that is joined, may look into us. */
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+        _exit(1);
+    die_with_parent();
+    reset_signals();
+    fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
+    host_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    static struct message message;
+    static struct setup setup;
+    for (;;) {
+        if (!receive(&message))
+            _exit(1);
+        if (message.type == MESSAGE_JOIN)
+            join(&message);
+        else if (message.type == MESSAGE_PREPARE)
+            prepare(&message);
+        else if (message.type == MESSAGE_SETUP)
+            break;
+        else
+            fail(EPROTO, "message", "out of turn");
+    }
+    decode_setup(&message, &setup);
+    apply(&setup);
+    const char *program = find_program(&setup);
+
+    prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+    reply(MESSAGE_READY, NULL, 0, -1);
+    wait_for_start(&setup);
+
+    run_hooks(&setup);
+    move_preserved(&setup);
+    set_final_limits(&setup);
+    /* Last, so that the filter need not allow what the set-up does; without no_new_privs loading it needs
+     * CAP_SYS_ADMIN, which set_identity has kept until here. */
+    load_seccomp(&setup);
+    set_final_capabilities(&setup);
+    execve(program, setup.args, setup.env);
+    fail_about(errno, "exec", program, NULL);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+void die_with_parent(void)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
+
+struct join_request {
+    uint32_t nstype[MESSAGE_MAX_FDS];
+    size_t count;
+    uint32_t new_namespaces;
+    bool fork, dumpable, wait_time;
+};
+
+static void write_oom_score_adj(const struct record *record)
+{
+    int32_t value;
+    char text[16];
+    if (!record_copy(record, &value, sizeof value))
+        fail(EPROTO, "message", "oom_score_adj");
+    int length = snprintf(text, sizeof text, "%d", value);
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    int fd = openat(host_proc, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || !write_all(fd, text, (size_t)length))
+        fail(errno, "write oom_score_adj", NULL);
+    close(fd);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static void decode_join(const struct message *message, struct join_request *request)
+{
+    struct record record;
+    size_t offset = 0;
+    int more;
+    while ((more = message_next(message->body, message->size, &offset, &record)) > 0) {
+        switch (record.tag) {
+        case TAG_JOIN:
+            if (request->count == message->fd_count ||
+                !record_copy(&record, &request->nstype[request->count++], sizeof(uint32_t)))
+                fail(EPROTO, "message", "join");
+            break;
+        case TAG_NEW:
+            if (!record_copy(&record, &request->new_namespaces, sizeof(uint32_t)))
+                fail(EPROTO, "message", "new");
+            break;
+        case TAG_FORK:
+            request->fork = true;
+            break;
+        case TAG_DUMPABLE:
+            request->dumpable = true;
+            break;
+        case TAG_WAIT_TIME:
+            request->wait_time = true;
+            break;
+        case TAG_OOM_SCORE_ADJ:
+            write_oom_score_adj(&record);
+            break;
+        default:
+            fail(EPROTO, "message", "unknown record");
+        }
+    }
+    if (more < 0 || request->count != message->fd_count)
+        fail(EPROTO, "message", "malformed");
+}
+
+static void ask(uint32_t what)
+{
+    unsigned char body[16];
+    struct message answer;
+    reply(MESSAGE_WAIT, body, put_record(body, TAG_WAIT_FOR, &what, sizeof what), -1);
+    if (!receive(&answer))
+        _exit(1);
+    if (answer.type != MESSAGE_CONTINUE)
+        fail(EPROTO, "message", "out of turn");
+}
+
+/* The maps are there, or the namespace is a joined one: act as its root, so that what is made belongs to it. */
+static void become_root(void)
+{
+    if (setresgid(0, 0, 0) < 0)
+        fail(errno, "become gid 0 of the user namespace", NULL);
+    if (setresuid(0, 0, 0) < 0)
+        fail(errno, "become uid 0 of the user namespace", NULL);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    die_with_parent(); /* cleared by the change of credentials */
+}
+
+/* Goes on in a child of the runtime's own, in the pid and time namespaces that only children enter. */
+static void go_on_in_child(void)
+{
+    unsigned char body[16];
+    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+    if (pid < 0)
+        fail(errno, "fork into the namespaces", NULL);
+    if (pid > 0) {
+        uint32_t number = (uint32_t)pid;
+        reply(MESSAGE_JOINED, body, put_record(body, TAG_PID, &number, sizeof number), -1);
+        _exit(0);
+    }
+    die_with_parent();
+}
+
+/* Namespaces are entered before the user namespace with the privileges we came with, or, where those do not
+ * suffice, after it with the privileges it gives. */
+void join(const struct message *message)
+{
+    struct join_request request = {0};
+    decode_join(message, &request);
+    bool joined[MESSAGE_MAX_FDS] = {false};
+    bool new_user = false;
+
+    for (size_t i = 0; i < request.count; i++) {
+        if (request.nstype[i] & CLONE_NEWUSER)
+            continue;
+        if (setns(message->fds[i], (int)request.nstype[i]) == 0)
+            joined[i] = true;
+        else if (errno != EPERM)
+            fail(errno, "join namespace", NULL);
+    }
+    for (size_t i = 0; i < request.count; i++) {
+        if (!(request.nstype[i] & CLONE_NEWUSER))
+            continue;
+        if (setns(message->fds[i], (int)request.nstype[i]) < 0)
+            fail(errno, "join user namespace", NULL);
+        joined[i] = new_user = true;
+    }
+    if (request.new_namespaces & CLONE_NEWUSER) {
+        if (unshare(CLONE_NEWUSER) < 0)
+            fail(errno, "make a user namespace", NULL);
+        if (request.dumpable)
+            prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+        ask(WAIT_ID_MAPS);
+        new_user = true;
+    }
+    if (new_user)
+        become_root();
+    for (size_t i = 0; i < request.count; i++) {
+        if (!joined[i] && setns(message->fds[i], (int)request.nstype[i]) < 0)
+            fail(errno, "join namespace", NULL);
+        close(message->fds[i]);
+    }
+    if (unshare((int)(request.new_namespaces & ~(uint32_t)CLONE_NEWUSER)) < 0)
+        fail(errno, "make namespaces", NULL);
+    if (request.wait_time)
+        ask(WAIT_TIME_OFFSETS);
+    if (request.fork)
+        go_on_in_child();
+    else
+        reply(MESSAGE_JOINED, NULL, 0, -1);
+}
+
+static int make_proc(const struct message *message)
+{
+    struct record record;
+    size_t offset = 0;
+    int fs = (int)syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
+    if (fs < 0)
+        fail(errno, "fsopen proc", NULL);
+    while (message_next(message->body, message->size, &offset, &record) > 0) {
+        const char *key, *value;
+        if (record.tag != TAG_PROC_OPTION)
+            continue;
+        if (record_pair(&record, &key, &value)) {
+            if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, key, value, 0) < 0)
+                fail_about(errno, "fsconfig proc", key, NULL);
+        } else if ((key = record_string(&record)) == NULL ||
+                   syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, key, NULL, 0) < 0) {
+            fail_about(key ? errno : EPROTO, "fsconfig proc", key, NULL);
+        }
+    }
+    if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+        fail(errno, "create proc", NULL);
+    int mount = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
+    if (mount < 0)
+        fail(errno, "fsmount proc", NULL);
+    close(fs);
+    return mount;
+}
+
+/* procfs shows the pid namespace of the process that makes it, and the builder is not in ours. */
+void prepare(const struct message *message)
+{
+    struct record record;
+    size_t offset = 0;
+    int more, proc = -1;
+    while ((more = message_next(message->body, message->size, &offset, &record)) > 0) {
+        if (record.tag == TAG_CGROUP_NAMESPACE) {
+            if (unshare(CLONE_NEWCGROUP) < 0)
+                fail(errno, "make a cgroup namespace", NULL);
+        } else if (record.tag == TAG_PROC) {
+            proc = make_proc(message);
+        } else if (record.tag != TAG_PROC_OPTION) {
+            fail(EPROTO, "message", "unknown record");
+        }
+    }
+    if (more < 0)
+        fail(EPROTO, "message", "malformed");
+    reply(MESSAGE_PREPARED, NULL, 0, proc);
+    if (proc >= 0)
+        close(proc);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <linux/keyctl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define IOPRIO_WHO_PGRP 2
+#define KEY_USR_SEARCH 0x00080000u
+
+/* Files of procfs are reached from the host's procfs root, opened before anything of the container was there,
+ * and never through a mount or a magic link: what is written to is what the kernel has at that name. */
+static void write_proc(const char *path, const char *value, const char *step, const char *subject)
+{
+    struct statfs fs;
+    size_t size = strlen(value);
+    if (fstatfs(host_proc, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+        fail_about(ENODEV, step, subject, "/proc is not procfs");
+    int fd = open_under(host_proc, path, O_WRONLY, RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
+    if (fd < 0)
+        fail_about(errno, step, subject, NULL);
+    ssize_t n = write(fd, value, size);
+    if (n < 0)
+        fail_about(errno, step, subject, NULL);
+    if ((size_t)n != size)
+        fail_about(EIO, step, subject, "the kernel took only a part of the value");
+    close(fd);
+}
+
+void write_sysctls(const struct setup *setup)
+{
+    for (size_t i = 0; i < setup->sysctl_count; i++) {
+        char path[PATH_MAX];
+        const char *name = setup->sysctls[2 * i];
+        if (strlen(name) >= sizeof path - sizeof "sys/")
+            fail_about(ENAMETOOLONG, "write sysctl", name, NULL);
+        memcpy(path, "sys/", 4);
+        memcpy(path + 4, name, strlen(name) + 1);
+        write_proc(path, setup->sysctls[2 * i + 1], "write sysctl", name);
+    }
+}
+
+void set_label(const struct setup *setup)
+{
+    char path[64];
+    if (!setup->label)
+        return;
+    if (strlen(setup->label_file) >= sizeof path - sizeof "self/attr/")
+        fail(ENAMETOOLONG, "set the LSM label", NULL);
+    memcpy(path, "self/attr/", 10);
+    memcpy(path + 10, setup->label_file, strlen(setup->label_file) + 1);
+    write_proc(path, setup->label, "set the LSM label", setup->label);
+}
+
+/* A kernel without keyrings, or an outer filter that forbids them, leaves nothing to protect. */
+void join_keyring(const struct setup *setup)
+{
+    char description[512];
+    if (!setup->keyring)
+        return;
+    long ring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, setup->keyring, 0, 0, 0);
+    if (ring < 0) {
+        if (errno == ENOSYS || errno == EPERM)
+            return;
+        fail(errno, "join a session keyring", NULL);
+    }
+    long length = syscall(SYS_keyctl, KEYCTL_DESCRIBE, ring, description, sizeof description - 1, 0);
+    if (length < 0)
+        fail(errno, "describe the session keyring", NULL);
+    description[(size_t)length < sizeof description ? (size_t)length : sizeof description - 1] = 0;
+    /* "type;uid;gid;permissions;name" */
+    const char *field = description;
+    for (int i = 0; i < 3 && field; i++)
+        if ((field = strchr(field, ';')))
+            field++;
+    unsigned long permissions = field ? strtoul(field, NULL, 16) : 0;
+    if (syscall(SYS_keyctl, KEYCTL_SETPERM, ring, permissions | KEY_USR_SEARCH, 0, 0) < 0)
+        fail(errno, "set the session keyring's permissions", NULL);
+}
+
+void set_scheduling(const struct setup *setup)
+{
+    if (setup->affinity && syscall(SYS_sched_setaffinity, 0, setup->affinity_size, setup->affinity) < 0)
+        fail(errno, "set the CPU affinity", NULL);
+    if (setup->has_personality && personality(setup->personality) < 0)
+        fail(errno, "set the personality", NULL);
+    if (setup->has_io_priority && syscall(SYS_ioprio_set, IOPRIO_WHO_PGRP, 0, setup->io_priority) < 0)
+        fail(errno, "set ioPriority", NULL);
+    if (setup->has_scheduler) {
+        struct {
+            uint32_t size, policy;
+            uint64_t flags;
+            int32_t nice;
+            uint32_t priority;
+            uint64_t runtime, deadline, period;
+        } attr = {
+            .size = sizeof attr,
+            .policy = setup->scheduler.policy,
+            .flags = setup->scheduler.flags,
+            .nice = (int32_t)setup->scheduler.nice,
+            .priority = setup->scheduler.priority,
+            .runtime = setup->scheduler.runtime,
+            .deadline = setup->scheduler.deadline,
+            .period = setup->scheduler.period,
+        };
+        if (syscall(SYS_sched_setattr, 0, &attr, 0) < 0)
+            fail(errno, "set the scheduler", NULL);
+    }
+}
+
+/* Only when nothing of ours is left to do: a limit meant for the program must not hamper the helper.  The
+ * runtime has raised what needs its privileges. */
+void set_final_limits(const struct setup *setup)
+{
+    for (size_t i = 0; i < setup->rlimit_count; i++) {
+        const struct record_rlimit *limit = &setup->rlimits[i];
+        uint64_t pair[2] = {limit->soft, limit->hard};
+        if (syscall(SYS_prlimit64, 0, limit->resource, pair, NULL) < 0)
+            fail(errno, "set the resource limits", NULL);
+    }
+}
+
+static void set_capabilities(const struct record_capabilities *sets)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    for (int i = 0; i < 2; i++) {
+        data[i].effective = (uint32_t)(sets->effective >> (32 * i));
+        data[i].permitted = (uint32_t)(sets->permitted >> (32 * i));
+        data[i].inheritable = (uint32_t)(sets->inheritable >> (32 * i));
+    }
+    if (syscall(SYS_capset, &header, data) < 0)
+        fail(errno, "apply capabilities", NULL);
+}
+
+static bool keeps_sys_admin(const struct setup *setup)
+{
+    return setup->seccomp && !setup->no_new_privs;
+}
+
+static void raise_ambient(const struct setup *setup)
+{
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+        fail(errno, "clear the ambient capabilities", NULL);
+    for (unsigned long number = 0; number < 64; number++)
+        if (setup->capabilities.ambient >> number & 1 &&
+            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0) < 0)
+            fail(errno, "raise the ambient capabilities", NULL);
+}
+
+/* Bounding set, groups, ids, then the capabilities that remain: each step needs what the next takes away. */
+void set_identity(const struct setup *setup)
+{
+    struct record_capabilities sets = setup->capabilities;
+    for (unsigned long number = 0; number < 64; number++)
+        if (!(sets.bounding >> number & 1) && prctl(PR_CAPBSET_DROP, number, 0, 0, 0) < 0 && errno != EINVAL)
+            fail(errno, "drop from the bounding set", NULL);
+    if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+        fail(errno, "keep capabilities", NULL);
+    if (setup->groups && syscall(SYS_setgroups, setup->group_count, setup->groups) < 0)
+        fail(errno, "setgroups", NULL);
+    if (syscall(SYS_setresgid, setup->ids.gid, setup->ids.gid, setup->ids.gid) < 0)
+        fail(errno, "setgid", NULL);
+    if (syscall(SYS_setresuid, setup->ids.uid, setup->ids.uid, setup->ids.uid) < 0)
+        fail(errno, "setuid", NULL);
+    /* The change of credentials has cleared both. */
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    die_with_parent();
+    if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
+        fail(errno, "keep capabilities", NULL);
+    if (keeps_sys_admin(setup)) {
+        sets.permitted |= 1ull << CAP_SYS_ADMIN;
+        sets.effective |= 1ull << CAP_SYS_ADMIN;
+    }
+    set_capabilities(&sets);
+    raise_ambient(setup);
+}
+
+void set_final_capabilities(const struct setup *setup)
+{
+    if (keeps_sys_admin(setup))
+        set_capabilities(&setup->capabilities);
+}
+
+void load_seccomp(const struct setup *setup)
+{
+    if (!setup->seccomp)
+        return;
+    struct sock_fprog program = {
+        .len = (unsigned short)(setup->seccomp_size / sizeof(struct sock_filter)),
+        .filter = (struct sock_filter *)(uintptr_t)setup->seccomp,
+    };
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, setup->seccomp_flags, &program) < 0)
+        fail(errno, "load the seccomp filter", NULL);
+}
+
+/* The raw call says "(unreachable)/..." for a directory outside the root, which a cwd through an open
+ * descriptor of the host would be (CVE-2024-21626). */
+static void check_directory(const char *cwd)
+{
+    char path[PATH_MAX];
+    if (syscall(SYS_getcwd, path, sizeof path) < 0)
+        fail_about(errno, "chdir to cwd", cwd, NULL);
+    if (path[0] != '/')
+        fail_about(EXDEV, "chdir to cwd", cwd, "current working directory is outside of container root");
+}
+
+bool enter_directory(const struct setup *setup)
+{
+    if (!setup->cwd)
+        return true;
+    if (chdir(setup->cwd) < 0) {
+        if (errno == EACCES)
+            return false;
+        fail_about(errno, "chdir to cwd", setup->cwd, NULL);
+    }
+    check_directory(setup->cwd);
+    return true;
+}
+
+void recheck_directory(const struct setup *setup, bool entered)
+{
+    if (!setup->cwd)
+        return;
+    if (!entered && chdir(setup->cwd) < 0)
+        fail_about(errno, "chdir to cwd", setup->cwd, NULL);
+    check_directory(setup->cwd);
+}
