@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -404,4 +405,9 @@ int sh_poll_all(const int *fds, int *events, int count, int timeout_ms)
     for (int i = 0; r >= 0 && i < count; i++)
         events[i] = entries[i].revents;
     return r;
+}
+
+int sh_ioctl(int fd, unsigned long request, long argument)
+{
+    return result(ioctl(fd, request, argument));
 }

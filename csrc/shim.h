@@ -51,4 +51,6 @@ int sh_run_program(const char *path, char *const *argv, char *const *envp, int i
 int sh_signalfd(uint64_t mask);
 int sh_poll_all(const int *fds, int *events, int count, int timeout_ms);
 
+int sh_ioctl(int fd, unsigned long request, long argument);
+
 #endif

@@ -256,3 +256,8 @@ def poll_all(wanted: "list[tuple[int, int]]", timeout_ms: int) -> list[int]:
         return [0] * len(wanted)
     check(got, "poll")
     return list(events)
+
+
+def ioctl(fd: int, request: int, argument: int = 0) -> int:
+    """ioctl(2) with an integer argument."""
+    return check(lib.sh_ioctl(fd, request, argument), "ioctl")
