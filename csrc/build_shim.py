@@ -1,7 +1,10 @@
 """Builds the cffi extension module pyrunc._shim from shim.c and spawn.c (API mode)."""
 
+import os
 import re
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from cffi import FFI
@@ -28,7 +31,15 @@ def main() -> None:
         extra_compile_args=WARNINGS,
         py_limited_api=False,
     )
-    builder.compile(tmpdir=sys.argv[1], verbose=False)
+    target = Path(sys.argv[1]).resolve() / "pyrunc"
+    target.mkdir(exist_ok=True)
+    # In a folder of its own: setuptools takes a pyproject.toml in the working directory for its business, and
+    # leaves its object files there.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        built = Path(builder.compile(verbose=False))
+        shutil.move(built, target / (built.name + ".new"))
+    os.rename(target / (built.name + ".new"), target / built.name)
 
 
 if __name__ == "__main__":
