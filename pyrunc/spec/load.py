@@ -1,0 +1,74 @@
+"""Reads config.json, process.json and resources.json: one JSON object from one regular file of bounded size."""
+
+import os
+import stat
+
+from pyrunc import fastjson
+from pyrunc.errors import ConfigError, from_os_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+CONFIG = "config.json"
+MAX_SIZE = 16 << 20  # bytes; real ones have 4 to 20 kB
+
+
+def load_config(bundle: str) -> "dict[str, Any]":
+    """The config.json of a bundle directory, nulls dropped, not yet checked.
+
+    Raises PyruncError if it cannot be read, ConfigError if it is no JSON object (config.md).
+    """
+    try:
+        return load_file(os.path.join(bundle, CONFIG))
+    except FileNotFoundError:
+        # The sentence is runc's: callers know it.
+        raise ConfigError(
+            f"JSON specification file {CONFIG} not found",
+            hint=f"{bundle} is no bundle; `pyrunc spec` writes a {CONFIG} to start from",
+        ) from None
+
+
+def load_file(path: str) -> "dict[str, Any]":
+    """The JSON object in a file, nulls dropped.  Raises FileNotFoundError, PyruncError or ConfigError."""
+    try:
+        # O_NONBLOCK: a FIFO must be refused, not waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            octets = _read(descriptor, path)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise from_os_error(error, operation=f"read {path}") from error
+    return parse(octets, path)
+
+
+def parse(octets: bytes, name: str) -> "dict[str, Any]":
+    """The JSON object in octets, nulls dropped; `name` is for the error.  Raises ConfigError."""
+    if len(octets) > MAX_SIZE:
+        raise ConfigError(f"{name}: larger than {MAX_SIZE >> 20} MiB")
+    try:
+        value = fastjson.loads(octets.decode())
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name}: not UTF-8 at byte {error.start}") from None
+    except fastjson.JSONError as error:
+        raise ConfigError(f"{name}: {error}") from None
+    if not isinstance(value, dict):
+        raise ConfigError(f"{name}: must hold a JSON object")
+    return value
+
+
+def _read(descriptor: int, path: str) -> bytes:
+    """All of a regular file, or just more than MAX_SIZE of it."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise ConfigError(f"{path}: not a regular file")
+    pieces = []
+    wanted = min(status.st_size, MAX_SIZE) + 1
+    while piece := os.read(descriptor, wanted):
+        pieces.append(piece)
+        if sum(map(len, pieces)) > MAX_SIZE:
+            break
+    return b"".join(pieces)
