@@ -1,0 +1,147 @@
+"""What tests leave on the machine: a picture of it before and after, and the difference in words.
+
+Each kind is a function that lists what there is, as text that says where to look.  Two scopes:
+
+own    what carries this run's name or descends from it: right while others work on the same machine
+all    everything that pyrunc could have made, whoever did: for a run that has the machine to itself
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from tests.support import processes
+
+PREFIX = "pyrunc-test-"
+"""Every host object that a test makes is named PREFIX + the run's token + ..."""
+
+
+def token() -> str:
+    """What tells this run's objects from those of another: the pid of the first process, also in xdist's workers."""
+    return os.environ.setdefault("PYRUNC_TEST_TOKEN", str(os.getpid()))
+
+
+def prefix() -> str:
+    """The beginning of the name of every host object of this run ("pyrunc-test-4711-")."""
+    return f"{PREFIX}{token()}-"
+
+
+def running() -> set[str]:
+    """Processes below this one, and any helper that runs elsewhere."""
+    found = {processes.name_of(pid) for pid in processes.descendants(os.getpid()) if processes.alive(pid)}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and processes.alive(int(entry)):
+            name = processes.name_of(int(entry))
+            if "pyrunc-init" in name or PREFIX in name:
+                found.add(name)
+    return found - {processes.name_of(os.getpid())}
+
+
+def mounts() -> set[str]:
+    """Mounts of this mount namespace: place, root in the file system, type and source."""
+    found = set()
+    with open("/proc/self/mountinfo") as file:
+        for line in file:
+            fields = line.split()
+            after = fields.index("-")
+            found.add(f"{fields[4]} ({fields[3]} of {fields[after + 1]} {fields[after + 2]})")
+    return found
+
+
+def cgroups() -> set[str]:
+    """Directories of all cgroup hierarchies that are ours by name, or that stand in two of a v1 host's hierarchies
+    (as a container's do, and a service manager's do not appear during a run)."""
+    by_name: dict[str, set[str]] = {}
+    hierarchies = [
+        line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines() if " - cgroup" in line
+    ]
+    for hierarchy in set(hierarchies):
+        for folder, _, _ in os.walk(hierarchy):
+            by_name.setdefault(folder[len(hierarchy) :], set()).add(folder)
+    return {path for name, paths in by_name.items() if len(paths) > 1 or "pyrunc" in name for path in paths}
+
+
+def network() -> set[str]:
+    """Named network namespaces and the interfaces of this one."""
+    found = {f"/run/netns/{name}" for name in listing("/run/netns")}
+    return found | {f"interface {name}" for name in listing("/sys/class/net")}
+
+
+def state() -> set[str]:
+    """Containers in the default state roots."""
+    roots = ["/run/pyrunc", os.environ.get("XDG_RUNTIME_DIR", "/nonexistent") + "/pyrunc"]
+    return {f"{root}/{name}" for root in roots for name in listing(root)}
+
+
+def temporary() -> set[str]:
+    """Files and folders in the usual temporary places."""
+    return {
+        f"{folder}/{name}"
+        for folder in ("/tmp", "/var/tmp", "/dev/shm", "/run")
+        for name in listing(folder)
+        if "pyrunc" in name
+    }
+
+
+def descriptors() -> set[str]:
+    """This process's open descriptors."""
+    found = set()
+    for name in listing("/proc/self/fd"):
+        try:
+            found.add(f"{name} -> {os.readlink('/proc/self/fd/' + name)}")
+        except FileNotFoundError:  # the listing's own
+            continue
+    return found
+
+
+KINDS: dict[str, Callable[[], set[str]]] = {
+    "process": running,
+    "mount": mounts,
+    "cgroup": cgroups,
+    "network": network,
+    "state": state,
+    "temporary file": temporary,
+    "descriptor": descriptors,
+}
+OWN_BY_NATURE = {"descriptor"}
+
+
+def listing(folder: str) -> list[str]:
+    """The names in a folder, [] when it is not there."""
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def picture() -> dict[str, set[str]]:
+    """Everything there is now, by kind."""
+    return {kind: look() for kind, look in KINDS.items()}
+
+
+def difference(before: dict[str, set[str]], after: dict[str, set[str]], scope: str) -> list[str]:
+    """What is there now and was not before, one line each, within the scope ("own" or "all")."""
+    return [
+        f"{kind} left behind: {item}"
+        for kind in KINDS
+        for item in sorted(after[kind] - before[kind])
+        if scope == "all" or kind in OWN_BY_NATURE or is_own(kind, item)
+    ]
+
+
+def is_own(kind: str, item: str) -> bool:
+    """Whether this run made it, by its name or, for a process, by its descent."""
+    if kind == "process":
+        return int(item.split()[0]) in processes.descendants(os.getpid())
+    return prefix() in item
+
+
+def own_mounts_and_processes() -> set[str]:
+    """The cheap part, looked at after every test."""
+    return _own("mount", mounts()) | {
+        f"process {processes.name_of(pid)}" for pid in processes.descendants(os.getpid()) if processes.alive(pid)
+    }
+
+
+def _own(kind: str, items: Iterable[str]) -> set[str]:
+    return {f"{kind} {item}" for item in items if is_own(kind, item)}
