@@ -48,9 +48,7 @@ $(VENV)/.complete: pyproject.toml tools/make_venv.py tools/requirements
 .PHONY: artifacts
 ifneq ($(filter artifacts,$(MAKECMDGOALS)),)
 EXTENSION := pyrunc/_shim$(shell $(PY) -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
-CHECK := $(if $(wildcard tools/generate_check.py),pyrunc/spec/_check.py)
-HELPER := $(if $(wildcard csrc/init*.c),pyrunc/pyrunc-init)
-artifacts: $(EXTENSION) $(HELPER) $(CHECK) build/pyrunc
+artifacts: $(EXTENSION) pyrunc/pyrunc-init pyrunc/spec/_check.py build/pyrunc
 	@$(PY) -m compileall -q pyrunc
 
 # Everything is made beside its place and renamed into it: a command that runs meanwhile sees the old or the new.
@@ -69,7 +67,7 @@ pyrunc/pyrunc-init: $(wildcard csrc/init*.c csrc/*.h) csrc/message.c
 
 pyrunc/spec/_check.py: tools/generate_check.py $(wildcard oci-specs/*.json)
 	@echo "building $@"
-	@$(PY) tools/generate_check.py
+	@$(PY) tools/generate_check.py $@
 
 build/pyrunc: FORCE
 	@$(PY) tools/make_launcher.py $@
@@ -118,8 +116,8 @@ test-vm: ## the integration tests on cgroup v2 under systemd, in a virtual machi
 
 .PHONY: clean
 clean: ## remove what build made, but not .venv
-	@rm -rf build pyrunc/_shim*.so pyrunc/_shim.c pyrunc/_shim.o pyrunc/pyrunc-init pyrunc/spec/_check.py
-	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf build pyrunc/_shim*.so pyrunc/_shim.c pyrunc/_shim.o pyrunc/pyrunc-init pyrunc/spec/_check.py \
+	    pyrunc/spec/_schema.json .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find pyrunc tests tools csrc -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: distclean
