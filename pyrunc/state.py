@@ -1,0 +1,295 @@
+"""The state directory of a container, <root>/<id>/: made before anything else, locked, written atomically.
+
+The lock is flock(2) on the directory itself, so it dies with whoever holds it; there is no lock file to go
+stale.  Files are replaced by rename, so that readers need no lock, and a crash between any two steps leaves the
+old contents or the new.  Nothing is synced to the disk: after a reboot no container lives.
+
+pyrunc/record.py says what state.json holds, pyrunc/state_root.py where the directories are.
+"""
+
+import os
+import time
+from errno import EAGAIN, EINTR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
+
+from pyrunc import syscalls
+from pyrunc.errors import ContainerNotFound, PyruncError
+from pyrunc.record import Record, load_record
+from pyrunc.state_root import DIRECTORY_FLAGS, DIRECTORY_MODE, failure, open_root, validate_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+STATE_FILE = "state.json"
+
+FILE_MODE = 0o600
+
+LOCK_EX = 2
+LOCK_NB = 4
+# How long to wait for another pyrunc that works on the same container: seconds.
+LOCK_PATIENCE = 60.0
+LOCK_FIRST_SLEEP = 0.001
+LOCK_LONGEST_SLEEP = 0.05
+
+
+class StateDirectory:
+    """The open state directory of one container; a context manager, which closes (and unlocks) it.
+
+    path: for messages.  fd: the directory; holds the lock, if there is one, as do copies of it in forks.
+    """
+
+    __slots__ = ("fd", "id", "path", "root_fd")
+
+    def __init__(self, root: str, id: str, root_fd: int, fd: int) -> None:
+        self.path = f"{root.rstrip('/')}/{id}"
+        self.id = id
+        self.root_fd = root_fd
+        self.fd = fd
+
+    @classmethod
+    def create(cls, root: str, id: str, state: bytes = b"", *, timeout: float = LOCK_PATIENCE) -> "StateDirectory":
+        """Makes the directory and locks it; state, when given, is its first state.json.
+
+        Raises PyruncError; nothing is left then.  Of several callers with one id, one succeeds.
+        """
+        validate_id(id)
+        root_fd = open_root(root, make=True)
+        directory = cls(root, id, root_fd, -1)
+        try:
+            # Between mkdir and the lock, a `delete --force` may find the directory and remove it: then again.
+            while True:
+                os.mkdir(id, DIRECTORY_MODE, dir_fd=root_fd)
+                if directory.finish(state, timeout):
+                    return directory
+        except FileExistsError:
+            directory.close()
+            raise PyruncError(
+                "container with given ID already exists",
+                operation=f"create {directory.path}",
+                hint=f"choose another id, or remove that container: pyrunc delete {id}",
+            ) from None
+        except OSError as error:
+            directory.close()
+            raise failure(error, f"create {directory.path}") from error
+        except BaseException:
+            directory.close()
+            raise
+
+    def finish(self, state: bytes, timeout: float) -> bool:
+        """The rest of `create` after mkdir; False when another process has removed the directory meanwhile."""
+        try:
+            self.fd = os.open(self.id, DIRECTORY_FLAGS, dir_fd=self.root_fd)
+            os.fchmod(self.fd, DIRECTORY_MODE)  # whatever the umask
+            self.lock(timeout)
+            if self.is_current():
+                if state:
+                    self.write(STATE_FILE, state)
+                return True
+        except FileNotFoundError:
+            pass  # removed before it could be opened
+        except BaseException:
+            try:
+                os.rmdir(self.id, dir_fd=self.root_fd)
+            except OSError:
+                pass  # the first error counts
+            raise
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+        return False
+
+    @classmethod
+    def open(cls, root: str, id: str, *, lock: bool = True, timeout: float = LOCK_PATIENCE) -> "StateDirectory":
+        """Opens the directory of an existing container.
+
+        Raises ContainerNotFound; PyruncError when the lock is not to be had within timeout seconds.
+        """
+        validate_id(id)
+        try:
+            root_fd = open_root(root, make=False)
+        except FileNotFoundError:
+            raise not_found(root, id) from None
+        directory = cls(root, id, root_fd, -1)
+        try:
+            while True:
+                directory.fd = os.open(id, DIRECTORY_FLAGS, dir_fd=root_fd)
+                if not lock:
+                    return directory
+                directory.lock(timeout)
+                if directory.is_current():
+                    return directory
+                # Deleted while we waited; there may be another of that name by now.
+                os.close(directory.fd)
+                directory.fd = -1
+        except OSError as error:
+            directory.close()
+            if error.errno in (ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG):
+                raise not_found(root, id) from None
+            raise failure(error, f"open {directory.path}") from error
+        except BaseException:
+            directory.close()
+            raise
+
+    def lock(self, timeout: float) -> None:
+        """Waits for the lock, at most timeout seconds; raises PyruncError, naming its holder, when that was it."""
+        deadline = time.monotonic() + timeout
+        sleep = LOCK_FIRST_SLEEP
+        while True:
+            try:
+                syscalls.flock(self.fd, LOCK_EX | LOCK_NB)
+                return
+            except OSError as error:
+                if error.errno not in (EAGAIN, EINTR):
+                    raise
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise PyruncError(
+                    f"container {self.id} is locked by {lock_holder(self.fd)} (waited {timeout:g} s)",
+                    operation=f"lock {self.path}",
+                    hint="another command works on this container: wait for it, or end it",
+                    errno=EAGAIN,
+                )
+            time.sleep(min(sleep, left))
+            sleep = min(sleep * 2, LOCK_LONGEST_SLEEP)
+
+    def is_current(self) -> bool:
+        """Whether the container's name still leads to the directory that is open here."""
+        try:
+            named = os.stat(self.id, dir_fd=self.root_fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(named, os.fstat(self.fd))
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replaces the file name by one with these contents, at once or not at all.  Needs the lock."""
+        temporary = f".{name}.new"
+        try:
+            try:
+                os.unlink(temporary, dir_fd=self.fd)
+            except FileNotFoundError:
+                pass  # the usual case; there is one only if a writer was killed
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            fd = os.open(temporary, flags, FILE_MODE, dir_fd=self.fd)
+            try:
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[os.write(fd, rest) :]
+            except BaseException:
+                os.unlink(temporary, dir_fd=self.fd)
+                raise
+            finally:
+                os.close(fd)
+            os.rename(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+        except OSError as error:
+            raise failure(error, f"write {self.path}/{name}") from error
+
+    def read(self, name: str) -> bytes:
+        """The contents of the file name.  Raises PyruncError, with errno ENOENT when there is none."""
+        try:
+            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
+            try:
+                parts = []
+                size = os.fstat(fd).st_size
+                while part := os.read(fd, size + 1):
+                    parts.append(part)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise failure(error, f"read {self.path}/{name}") from error
+        return b"".join(parts)
+
+    def load(self) -> Record:
+        """The container's record.  Raises ContainerNotFound when none was written (a `create` that was killed)."""
+        path = f"{self.path}/{STATE_FILE}"
+        try:
+            return load_record(self.read(STATE_FILE), path)
+        except PyruncError as error:
+            if error.errno != ENOENT:
+                raise
+            raise ContainerNotFound(
+                "container does not exist", hint=f"{self.path} is what a crash left: pyrunc delete --force {self.id}"
+            ) from None
+
+    def save(self, record: Record) -> None:
+        """Writes the container's record.  Needs the lock."""
+        self.write(STATE_FILE, record.dump())
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file name."""
+        return os.access(name, os.F_OK, dir_fd=self.fd, follow_symlinks=False)
+
+    def unlink(self, name: str) -> None:
+        """Removes the file name, if there is one."""
+        try:
+            os.unlink(name, dir_fd=self.fd)
+        except FileNotFoundError:
+            pass  # that is what was wanted
+        except OSError as error:
+            raise failure(error, f"remove {self.path}/{name}") from error
+
+    def remove(self) -> None:
+        """Removes the directory and all in it, and closes it.  Needs the lock.
+
+        state.json goes last: whenever this is cut short, the container is still known and can be deleted again.
+        """
+        try:
+            remove_contents(self.fd, last=STATE_FILE)
+            if self.is_current():
+                os.rmdir(self.id, dir_fd=self.root_fd)
+        except OSError as error:
+            raise failure(error, f"remove {self.path}") from error
+        self.close()
+
+    def close(self) -> None:
+        """Closes the descriptors, and so gives up the lock (when no fork holds a copy)."""
+        for fd in (self.fd, self.root_fd):
+            if fd >= 0:
+                os.close(fd)
+        self.fd = self.root_fd = -1
+
+    def __enter__(self) -> "StateDirectory":
+        return self
+
+    def __exit__(
+        self, kind: "type[BaseException] | None", error: "BaseException | None", trace: "TracebackType | None"
+    ) -> None:
+        self.close()
+
+
+def remove_contents(fd: int, last: str = "") -> None:
+    """Removes all that is in the directory fd, following no link; the entry named last goes last."""
+    for name in sorted(os.listdir(fd), key=lambda name: name == last):
+        try:
+            os.unlink(name, dir_fd=fd)
+        except FileNotFoundError:
+            continue
+        except IsADirectoryError:
+            below = os.open(name, DIRECTORY_FLAGS, dir_fd=fd)
+            try:
+                remove_contents(below)
+            finally:
+                os.close(below)
+            os.rmdir(name, dir_fd=fd)
+
+
+def lock_holder(fd: int) -> str:
+    """Who holds the flock on fd, as /proc/locks tells: for an error message."""
+    status = os.fstat(fd)
+    key = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    try:
+        with open("/proc/locks") as locks:
+            for line in locks:
+                fields = line.split()
+                # "1: FLOCK  ADVISORY  WRITE 1234 00:1a:567 0 EOF"; the pid is 0 for one of another pid namespace
+                if len(fields) > 5 and fields[1] == "FLOCK" and fields[5] == key and fields[4] != "0":
+                    with open(f"/proc/{fields[4]}/cmdline", "rb") as cmdline:
+                        command = cmdline.read(200).replace(b"\0", b" ").decode("utf-8", "replace").strip()
+                    return f"process {fields[4]} ({command})"
+    except OSError:
+        pass  # it has just ended, or /proc is not mounted
+    return "another process"
+
+
+def not_found(root: str, id: str) -> ContainerNotFound:
+    """runc's words, which engines match; the hint says which and where."""
+    return ContainerNotFound("container does not exist", hint=f"there is no container {id} in {root}")

@@ -1,0 +1,144 @@
+"""The state root, the directory that holds the containers' state directories, and the names that those may have."""
+
+import os
+from errno import ELOOP, ENOENT, ENOSPC, ENOTDIR, EROFS
+from stat import S_ISLNK
+
+from pyrunc.errors import PyruncError, from_os_error, reason_of
+
+# x for all: what runs in a container's user namespace may have to pass through, but cannot look around.
+DIRECTORY_MODE = 0o711
+# The sticky bit keeps directories in $XDG_RUNTIME_DIR from being cleaned away after some hours without a change.
+USER_ROOT_MODE = 0o1700
+DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+ID_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-")
+ID_LENGTH = 1024
+
+
+def validate_id(id: str) -> None:
+    """Raises PyruncError unless id may name a container: runc's rule, and no dot at the start.
+
+    Names with a leading dot in the state root are pyrunc's own.
+    """
+    if not id:
+        raise PyruncError("container id cannot be empty")
+    if len(id) > ID_LENGTH or id[0] == "." or not ID_CHARACTERS.issuperset(id):
+        raise PyruncError(
+            f"invalid container ID format: {id!r}",
+            hint=f"an id has letters, digits and _ + - . only, at most {ID_LENGTH}, and does not begin with a dot",
+        )
+
+
+def default_root() -> str:
+    """Where state is kept when nobody says: /run/pyrunc, or a user's own $XDG_RUNTIME_DIR/pyrunc.
+
+    Root in a user namespace that some user made (rootless podman) counts as that user.
+    """
+    runtime_dir = os.environ.get("XDG_RUNTIME_DIR", "")
+    is_root = os.geteuid() == 0
+    if is_root and not (runtime_dir and os.environ.get("USER") != "root" and in_user_namespace()):
+        return "/run/pyrunc"
+    if not runtime_dir.startswith("/"):
+        what = "is not an absolute path" if runtime_dir else "is not set"
+        raise PyruncError(
+            f"XDG_RUNTIME_DIR {what}, so there is no place for the state of an ordinary user's containers",
+            hint="log in through pam_systemd, which sets it, or name a directory of your own with --root",
+        )
+    return f"{runtime_dir}/pyrunc"
+
+
+def in_user_namespace() -> bool:
+    """Whether the user ids of this process are not those of the host."""
+    fd = os.open("/proc/self/uid_map", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 4096).split() != [b"0", b"0", b"4294967295"]
+    finally:
+        os.close(fd)
+
+
+def make_root(root: str) -> bool:
+    """Makes the state root and what is missing above it; whether it was missing.  Raises OSError."""
+    for _ in range(2):
+        try:
+            os.mkdir(root, 0o700)
+            return True
+        except FileExistsError:
+            return False
+        except FileNotFoundError:
+            parent = os.path.dirname(root)
+            if parent in ("", "/"):
+                raise
+            make_root(parent)
+    raise FileNotFoundError(ENOENT, "", root)
+
+
+def open_root(root: str, *, make: bool) -> int:
+    """A descriptor of the state root.  Raises FileNotFoundError when it is missing and make is not set.
+
+    PyruncError when others could change what is in it: whoever can, decides what we run as ourselves.
+    """
+    root = root.rstrip("/") or "/"
+    uid = os.geteuid()
+    try:
+        made = make and make_root(root)
+        try:
+            fd = os.open(root, DIRECTORY_FLAGS)
+        except OSError as error:
+            if error.errno not in (ELOOP, ENOTDIR) or not own_link(root, uid):
+                raise
+            fd = os.open(root, DIRECTORY_FLAGS & ~os.O_NOFOLLOW)
+        if made:
+            os.fchmod(fd, USER_ROOT_MODE if uid or in_user_namespace() else DIRECTORY_MODE)
+    except OSError as error:
+        if error.errno == ENOENT and not make:
+            raise
+        raise failure(error, f"open the state root {root}") from error
+    status = os.fstat(fd)
+    if status.st_uid == uid and not status.st_mode & 0o022:
+        return fd
+    os.close(fd)
+    if status.st_uid != uid:
+        raise PyruncError(f"the state root {root} belongs to user {status.st_uid}, not to {uid}", hint="see --root")
+    raise PyruncError(
+        f"the state root {root} can be written by others (mode {status.st_mode & 0o7777:04o})",
+        hint=f"chmod go-w {root}, or name another with --root",
+    )
+
+
+def own_link(path: str, uid: int) -> bool:
+    """Whether path is a symbolic link, and one of ours or of root's.  Raises PyruncError for another's."""
+    status = os.lstat(path)
+    if not S_ISLNK(status.st_mode):
+        return False
+    if status.st_uid not in (uid, 0):
+        raise PyruncError(f"the state root {path} is a symbolic link of user {status.st_uid}", hint="see --root")
+    return True
+
+
+def container_ids(root: str) -> "list[str]":
+    """The ids of the containers below root, sorted; none when there is no root."""
+    try:
+        fd = open_root(root, make=False)
+    except FileNotFoundError:
+        return []
+    try:
+        with os.scandir(fd) as entries:
+            return sorted(
+                entry.name
+                for entry in entries
+                if ID_CHARACTERS.issuperset(entry.name) and entry.name[0] != "." and entry.is_dir(follow_symlinks=False)
+            )
+    except OSError as error:
+        raise failure(error, f"read the state root {root}") from error
+    finally:
+        os.close(fd)
+
+
+def failure(error: OSError, operation: str) -> PyruncError:
+    """A PyruncError for a failed step of the state directory, with hints for a disk that takes nothing."""
+    if error.errno in (ENOSPC, EROFS):
+        what = "full" if error.errno == ENOSPC else "read-only"
+        hint = f"the file system of the state root is {what}: name another with --root"
+        return PyruncError(reason_of(error.errno), operation=operation, hint=hint, errno=error.errno)
+    return from_os_error(error, operation=operation)

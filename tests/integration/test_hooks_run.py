@@ -1,0 +1,420 @@
+"""Hooks as real processes: order, input, output, environment, failures, time limits."""
+
+import os
+import re
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pyrunc import hooks
+from pyrunc.errors import PyruncError
+
+STATE: dict[str, object] = {"ociVersion": "1.3.0", "id": "pyrunc-test-hooks", "status": "creating", "bundle": "/b"}
+STATE_JSON = '{"ociVersion":"1.3.0","id":"pyrunc-test-hooks","status":"creating","bundle":"/b"}'
+
+Script = Callable[..., dict[str, object]]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> object:
+    """Every test must leave no child and no descriptor behind."""
+    before = sorted(os.listdir("/proc/self/fd"))
+    yield
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Script:
+    """Makes a hook from the body of a shell script."""
+    count = 0
+
+    def make(body: str, **more: object) -> dict[str, object]:
+        nonlocal count
+        count += 1
+        path = tmp_path / f"hook{count}"
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+        return {"path": str(path), **more}
+
+    return make
+
+
+def run(*list_of_hooks: dict[str, object], **options: object) -> list[PyruncError]:
+    """run_hooks with the state and kind of these tests."""
+    arguments = {"container_id": "pyrunc-test-hooks", **options}
+    return hooks.run_hooks(list(list_of_hooks), STATE, "createRuntime", **arguments)  # type: ignore[arg-type]
+
+
+def failure(*list_of_hooks: dict[str, object], **options: object) -> PyruncError:
+    """The error that these hooks end in."""
+    with pytest.raises(PyruncError) as caught:
+        run(*list_of_hooks, **options)
+    return caught.value
+
+
+def test_hooks_run_in_the_order_listed(script: Script, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    run(*[script(f"sleep 0.0{5 - i}; echo {i} >> {log}") for i in range(5)])
+    assert log.read_text() == "0\n1\n2\n3\n4\n"
+
+
+def test_the_state_is_on_standard_input_to_its_end(script: Script, tmp_path: Path) -> None:
+    run(script(f"cat > {tmp_path}/state"))
+    assert (tmp_path / "state").read_text() == STATE_JSON
+
+
+def test_a_state_larger_than_a_pipe_arrives_whole(script: Script, tmp_path: Path) -> None:
+    state = {**STATE, "annotations": {"big": "x" * 3_000_000}}
+    # It also prints as much as it reads, while we write: neither side may wait for the other.
+    hook = script(f"tee {tmp_path}/state")
+    hooks.run_hooks([hook], state, "poststart", container_id="c")  # type: ignore[list-item]
+    assert (tmp_path / "state").stat().st_size > 3_000_000
+
+
+@pytest.mark.parametrize("disposition", [signal.SIG_IGN, signal.SIG_DFL])
+def test_a_hook_that_does_not_read_is_fine(script: Script, disposition: signal.Handlers) -> None:
+    state = {**STATE, "annotations": {"big": "x" * 1_000_000}}
+    before = signal.signal(signal.SIGPIPE, disposition)
+    try:
+        hook = script("exec 0<&-; sleep 0.05")
+        hooks.run_hooks([hook, script("true")], state, "poststart", container_id="c")  # type: ignore[list-item]
+        assert signal.SIGPIPE not in signal.sigpending()
+        assert signal.SIGPIPE not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        signal.signal(signal.SIGPIPE, before)
+
+
+def test_arguments_are_the_hooks_own(script: Script, tmp_path: Path) -> None:
+    hook: dict[str, object] = {
+        "path": "/bin/sh",
+        "args": ["any name", "-c", f'echo "$0 $@" > {tmp_path}/args', "zero", "a b", ""],
+    }
+    run(hook)
+    assert (tmp_path / "args").read_text() == "zero a b \n"
+
+
+def test_without_args_the_first_argument_is_the_path(script: Script, tmp_path: Path) -> None:
+    hook = script(f'echo "$0 $#" > {tmp_path}/args')
+    run(hook)
+    assert (tmp_path / "args").read_text() == f"{hook['path']} 0\n"
+
+
+def environment(tmp_path: Path, hook: dict[str, object], **options: object) -> list[str]:
+    run({"path": "/bin/sh", "args": ["sh", "-c", f"exec /usr/bin/env > {tmp_path}/env"], **hook}, **options)
+    # The shell adds these by itself.
+    lines = (tmp_path / "env").read_text().splitlines()
+    return [line for line in lines if not re.match("(PWD|SHLVL|_|OLDPWD)=", line)]
+
+
+def test_the_environment_is_the_hooks_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYRUNC_TEST_LEAK", "1")
+    assert environment(tmp_path, {}) == []
+    assert environment(tmp_path, {"env": ["A=1", "B=x y"]}) == ["A=1", "B=x y"]
+
+
+def test_a_default_environment_is_for_hooks_without_one(tmp_path: Path) -> None:
+    assert environment(tmp_path, {}, default_env=["D=1"]) == ["D=1"]
+    assert environment(tmp_path, {"env": []}, default_env=["D=1"]) == []
+
+
+def test_the_working_directory(script: Script, tmp_path: Path) -> None:
+    run(script(f"pwd > {tmp_path}/one"))
+    run(script(f"pwd > {tmp_path}/two"), cwd=str(tmp_path))
+    assert (tmp_path / "one").read_text() == f"{os.getcwd()}\n"
+    assert (tmp_path / "two").read_text() == f"{tmp_path}\n"
+    error = failure(script("true"), cwd=f"{tmp_path}/missing")
+    assert str(error) == (
+        f"hooks.createRuntime: open the directory that hooks start in: {tmp_path}/missing: no such file or directory"
+    )
+
+
+def test_no_descriptor_signal_or_group_is_inherited(script: Script, tmp_path: Path) -> None:
+    leak = os.open("/dev/null", os.O_RDONLY)
+    os.set_inheritable(leak, True)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    try:
+        commands = (
+            "cat /proc/self/status > status",
+            "ls /proc/self/fd > fds",
+            "ps -o pgid= $$ > group",
+            "echo $$ >> group",
+        )
+        run(script("; ".join(commands), env=["PATH=/bin"]), cwd=str(tmp_path))
+        assert os.get_inheritable(leak), "our own descriptors are not to be changed"
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
+        os.close(leak)
+    status = (tmp_path / "status").read_text()
+    assert re.search(r"^SigBlk:\s0+$", status, re.M)
+    assert re.search(r"^SigIgn:\s0+$", status, re.M)
+    # 3 is the directory that ls itself reads.
+    assert (tmp_path / "fds").read_text().split() == ["0", "1", "2", "3"]
+    group, pid = (tmp_path / "group").read_text().split()
+    assert group == pid
+
+
+def test_it_works_when_the_standard_descriptors_are_closed(script: Script, tmp_path: Path) -> None:
+    hook = script(f"cat > {tmp_path}/state; echo out; echo err >&2; exit 1")
+    child = os.fork()
+    if child == 0:
+        for fd in range(3):
+            os.close(fd)
+        try:
+            run(hook)
+        except PyruncError as error:
+            os._exit(0 if error.reason.endswith("exit status 1, stdout: out, stderr: err") else 2)
+        os._exit(3)
+    assert os.waitpid(child, 0)[1] == 0
+    assert (tmp_path / "state").read_text() == STATE_JSON
+
+
+def test_it_works_where_nothing_can_be_imported(script: Script, tmp_path: Path) -> None:
+    hook, bad = script(f"cat > {tmp_path}/state"), script("echo caf\\\\351; exit 4")
+    child = os.fork()
+    if child == 0:
+        sys.meta_path.clear()
+        sys.path_hooks.clear()
+        sys.path.clear()
+        try:
+            run(hook, bad, {"path": "/nonexistent"})
+        except PyruncError as error:
+            os._exit(0 if "exit status 4" in str(error) else 2)
+        os._exit(3)
+    assert os.waitpid(child, 0)[1] == 0
+    assert (tmp_path / "state").exists()
+
+
+# Failures
+
+
+def test_the_first_failure_stops(script: Script, tmp_path: Path) -> None:
+    bad = script("echo to out; echo to err >&2; exit 3")
+    error = failure(script("true"), bad, script(f"touch {tmp_path}/ran"))
+    assert error.reason == "error running createRuntime hook #1: exit status 3, stdout: to out, stderr: to err"
+    assert error.place == "hooks.createRuntime[1]"
+    assert error.operation == f"hook {bad['path']} of container pyrunc-test-hooks"
+    assert not (tmp_path / "ran").exists()
+
+
+def test_keep_going_runs_all_and_gives_the_failures_back(script: Script, tmp_path: Path) -> None:
+    errors = run(
+        script("exit 1"), {"path": "/nonexistent"}, script(f"touch {tmp_path}/ran"), script("exit 2"), keep_going=True
+    )
+    assert [error.place for error in errors] == [f"hooks.createRuntime[{i}]" for i in (0, 1, 3)]
+    assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("signal_name", "words"), [("KILL", "killed"), ("TERM", "terminated"), ("SEGV", "segmentation fault")]
+)
+def test_death_by_signal(script: Script, signal_name: str, words: str) -> None:
+    error = failure(script(f"ulimit -c 0; kill -{signal_name} $$"))
+    assert error.reason == f"error running createRuntime hook #0: signal: {words}, stdout: , stderr: "
+
+
+def test_a_program_that_is_missing(tmp_path: Path) -> None:
+    error = failure({"path": f"{tmp_path}/missing"})
+    assert error.reason == (
+        f"error running createRuntime hook #0: fork/exec {tmp_path}/missing: no such file or directory"
+    )
+
+
+def test_a_program_that_may_not_be_executed(script: Script) -> None:
+    hook = script("true")
+    os.chmod(str(hook["path"]), 0o644)
+    assert failure(hook).reason.endswith(f"fork/exec {hook['path']}: permission denied")
+
+
+def test_a_program_that_is_a_directory(tmp_path: Path) -> None:
+    assert failure({"path": str(tmp_path)}).reason.endswith(": permission denied")
+
+
+def test_a_script_without_a_first_line(script: Script) -> None:
+    hook = script("true")
+    Path(str(hook["path"])).write_text("true\n")
+    error = failure(hook)
+    assert error.reason.endswith(": exec format error")
+    assert "#!" in error.hint
+
+
+def test_a_nul_does_not_cut_an_argument(script: Script) -> None:
+    assert "invalid argument" in failure({"path": "/bin/true\0x"}).reason
+    assert "invalid argument" in failure({"path": "/bin/true", "args": ["true", "a\0b"]}).reason
+
+
+def test_no_descriptors_left(script: Script) -> None:
+    hook = script("true")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    # From none to all: two for each of three pipes, and the three copies that the child makes.
+    for spare in range(10):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + spare, hard))
+        try:
+            errors = run(hook, keep_going=True)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert all("too many open files" in error.reason for error in errors)
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+    assert not errors, "with enough descriptors it runs"
+
+
+# Time
+
+
+def test_a_timeout_kills_the_whole_group(script: Script, tmp_path: Path) -> None:
+    hook = script(f"echo begun; sleep 60 & echo $! > {tmp_path}/child; exec sleep 60", timeout=1)
+    begin = time.monotonic()
+    error = failure(hook)
+    assert 0.9 < time.monotonic() - begin < 5
+    assert error.reason == (
+        "error running createRuntime hook #0: hook ran past specified timeout of 1.0s, stdout: begun, stderr: "
+    )
+    wait_for_orphan(int((tmp_path / "child").read_text()))
+
+
+def test_a_timeout_also_ends_a_hook_that_ignores_signals_and_prints_all_the_time(script: Script) -> None:
+    hook = script("trap '' TERM INT HUP; while :; do echo y; done", timeout=1)
+    begin = time.monotonic()
+    assert "specified timeout of 1.0s, stdout: ...y\ny" in failure(hook).reason
+    assert time.monotonic() - begin < 5
+
+
+def test_a_hook_that_ends_in_time_is_not_late(script: Script) -> None:
+    run(script("sleep 0.1", timeout=5), script("true", timeout=2**40))
+
+
+def test_a_daemon_that_holds_the_output_does_not_hold_us(script: Script, tmp_path: Path) -> None:
+    hook = script(f"(while :; do echo noise; done) & echo $! > {tmp_path}/daemon; echo ready; exit 5")
+    begin = time.monotonic()
+    error = failure(hook)
+    assert time.monotonic() - begin < 5
+    assert "exit status 5" in error.reason
+    # Nobody reads any more, and a hook starts with SIGPIPE at its default.
+    wait_for_orphan(int((tmp_path / "daemon").read_text()))
+
+
+def test_a_silent_daemon_lives_on(script: Script, tmp_path: Path) -> None:
+    run(script(f"sleep 60 & echo $! > {tmp_path}/daemon", timeout=30))
+    daemon = int((tmp_path / "daemon").read_text())
+    assert os.waitpid(daemon, os.WNOHANG) == (0, 0)
+    os.kill(daemon, signal.SIGKILL)
+    wait_for_orphan(daemon)
+
+
+def test_100_megabytes_of_output_cost_no_memory(script: Script) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    begin = time.monotonic()
+    error = failure(script("head -c 100000000 /dev/zero | tr '\\0' x; echo end >&2; exit 1", timeout=30))
+    assert time.monotonic() - begin < 20
+    assert error.reason.endswith("xxx, stderr: end")
+    assert len(error.reason) < hooks.OUTPUT_KEPT + 200
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 4096  # KiB
+
+
+def test_an_exception_while_a_hook_runs_kills_it(script: Script, tmp_path: Path) -> None:
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(KeyboardInterrupt):
+            run(script(f"echo $$ > {tmp_path}/pid; exec sleep 60"))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_signals_with_handlers_do_not_disturb(script: Script, tmp_path: Path) -> None:
+    count = 0
+
+    def handler(number: int, frame: object) -> None:
+        nonlocal count
+        count += 1
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
+        for _ in range(20):
+            run(script("sleep 0.01; exec 3<&0; cat <&3 >/dev/null"))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert count > 5
+
+
+def test_a_hook_dies_with_the_runtime(script: Script, tmp_path: Path) -> None:
+    hook = script(f"echo $$ > {tmp_path}/pid.new; mv {tmp_path}/pid.new {tmp_path}/pid; exec sleep 60")
+    runtime = os.fork()
+    if runtime == 0:
+        run(hook)
+        os._exit(1)
+    deadline = time.monotonic() + 10
+    while not (tmp_path / "pid").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.kill(runtime, signal.SIGKILL)
+    os.waitpid(runtime, 0)
+    wait_for_orphan(int((tmp_path / "pid").read_text()))
+
+
+def test_ignored_sigchld_is_said(script: Script) -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert "SIGCHLD is ignored" in failure(script("true")).reason
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_several_threads_run_hooks_at_once(script: Script, tmp_path: Path) -> None:
+    errors: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for turn in range(5):
+                run(script_hooks[number][turn])
+        except BaseException as error:  # noqa: BLE001 (whatever it is, the test must see it)
+            errors.append(error)
+
+    script_hooks = [[script(f"cat > {tmp_path}/{n}.{t}") for t in range(5)] for n in range(4)]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert all((tmp_path / f"{n}.{t}").read_text() == STATE_JSON for n in range(4) for t in range(5))
+
+
+def test_a_hook_costs_less_than_a_millisecond_over_its_process() -> None:
+    def best(action: Callable[[], object]) -> float:
+        times = []
+        for _ in range(30):
+            begin = time.perf_counter()
+            action()
+            times.append(time.perf_counter() - begin)
+        return min(times)
+
+    def bare() -> None:
+        os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)
+
+    assert best(lambda: run({"path": "/bin/true"})) - best(bare) < 0.001
+
+
+def wait_for_orphan(pid: int) -> None:
+    """Waits for the end of a process that came to us when its parent ended (the tests are a subreaper)."""
+    deadline = time.monotonic() + 5
+    while os.waitpid(pid, os.WNOHANG) == (0, 0):
+        assert time.monotonic() < deadline, f"process {pid} lives on"
+        time.sleep(0.005)
