@@ -30,7 +30,7 @@ class Interpreter:
     """What one interpreter says about itself."""
 
     def __init__(self, path, answer):
-        major, minor, name, real, headers = answer.split("\n")[:5]
+        major, minor, name, real, headers = answer
         self.path = path
         self.version = (int(major), int(minor))
         self.implementation = name
@@ -63,9 +63,8 @@ def ask(path):
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    if answer.returncode:
-        return None
-    return Interpreter(path, answer.stdout.decode())
+    lines = answer.stdout.decode().splitlines()
+    return Interpreter(path, lines) if answer.returncode == 0 and len(lines) == 5 else None
 
 
 def is_script(path):

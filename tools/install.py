@@ -37,11 +37,12 @@ RENAME_EXCHANGE = 2
 
 
 def package_files() -> list[Path]:
-    """The package's files, relative to the checkout: sources, data, the extension of this interpreter, the helper."""
+    """The package's files, relative to the checkout: sources, data, the extension of this interpreter and the helper, but
+    not the demo of `make run`."""
     package = CHECKOUT / "pyrunc"
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     wanted = [*package.rglob("*.py"), *package.rglob("*.json"), package / f"_shim{suffix}", package / "pyrunc-init"]
-    return sorted(path.relative_to(CHECKOUT) for path in wanted)
+    return sorted(path.relative_to(CHECKOUT) for path in wanted if path.parent.name != "demo")
 
 
 def vendored() -> list[importlib.metadata.Distribution]:

@@ -1,0 +1,40 @@
+"""python -m pyrunc.demo [COMMAND]: runs the demo's container with the pyrunc command named, and cleans up after it."""
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from pyrunc.demo import make_bundle
+
+ROOTLESS_HINT = """
+pyrunc did not manage to run a container for an ordinary user here (its reason is above).
+Try it as root: sudo make run
+"""
+
+
+def main(command: str) -> int:
+    """Makes the bundle in a temporary folder, runs it and removes it; the container's exit status."""
+    rootless = os.geteuid() != 0
+    with tempfile.TemporaryDirectory(prefix="pyrunc-demo-") as name:
+        folder = Path(name)
+        bundle = folder / "bundle"
+        bundle.mkdir()
+        config = make_bundle(bundle, rootless=rootless)
+        argv = [os.path.abspath(command), "--root", str(folder / "state"), "run", "--bundle", str(bundle), "demo"]
+        programs = [mount["destination"] for mount in config["mounts"] if mount["type"] == "bind"]
+        print(f"bundle:   {bundle} (config.json and a root file system made of this host's {' '.join(programs)})")
+        print(f"command:  {shlex.join(argv)}\n", flush=True)
+        status = subprocess.run(argv, stdin=subprocess.DEVNULL).returncode
+        if status == 0:
+            print("\nIts process has ended; the container, its cgroup and the bundle are removed.")
+            print("Next: `pyrunc --help`, and the README for containers of your own.")
+        elif rootless:
+            print(ROOTLESS_HINT, file=sys.stderr)
+        return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "pyrunc"))
