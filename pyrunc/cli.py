@@ -1,0 +1,159 @@
+"""The command: argv in, exit status out.  Errors are printed here, once, and nowhere else."""
+
+import os
+import sys
+
+from pyrunc import log, options
+from pyrunc.errors import PyruncError, from_os_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from pyrunc.options import Invocation, Values
+
+# runc's statuses, which callers know.
+FAILED = 1
+NO_SUCH_COMMAND = 3
+EXEC_FAILED = 255
+INTERRUPTED = 130
+
+# Commands that start processes, or have the helper start them, and so must not pass on what they inherited.
+_STARTING = ("create", "delete", "exec", "run", "start")
+
+
+def entry() -> "NoReturn":
+    """The process's main function: never returns, and leaves nothing to finalise."""
+    # Run as root in directories of others, pyrunc writes no byte code anywhere.
+    sys.dont_write_bytecode = True
+    _open_missing_standard_descriptors()
+    status = main(sys.argv[1:])
+    os._exit(status)
+
+
+def main(argv: list[str]) -> int:
+    """Performs one command line (without the program's name) and returns its exit status."""
+    command = ""
+    container_id = ""
+    try:
+        settings, rest = options.parse_global(argv)
+        log.configure(settings.text("log"), settings.text("log-format") or "text", settings.flag("debug"))
+        if not rest or settings.help or settings.flag("version") or rest[0] in ("help", "h"):
+            from pyrunc.commands import help
+
+            return help.run(settings, rest)
+        command = rest[0]
+        if command not in options.COMMANDS:
+            return _refuse(command)
+        invocation = options.parse_command(settings, command, rest[1:])
+        if invocation.options.help:
+            from pyrunc.commands import help
+
+            help.show_command(command)
+            return 0
+        if options.COMMANDS[command].minimum:
+            container_id = invocation.arguments[0]
+        invocation.root = state_root(settings)
+        if command in _STARTING:
+            _close_inherited(invocation.options.number("preserve-fds") if command in ("create", "exec", "run") else 0)
+        return _perform(invocation)
+    except options.UsageError as error:
+        # runc's usage errors end with 1 for exec too, and its words stand alone.
+        log.error(str(error), [f"hint: {error.hint}"])
+        return FAILED
+    except KeyboardInterrupt:
+        log.error(_sentence(command, container_id, "interrupted"))
+        return INTERRUPTED
+    except PyruncError as error:
+        _report(command, container_id, error)
+    except OSError as error:
+        # Every expected failure arrives as PyruncError; this one at least keeps its path and reason.
+        _report(command, container_id, from_os_error(error).at("internal error"))
+    except Exception as error:  # noqa: BLE001 a bug must not look like a container's output, nor hide its container
+        what = f"internal error: {type(error).__name__}: {error}"
+        _report(command, container_id, PyruncError(what, hint="this is a bug in pyrunc; --debug shows where"))
+    return EXEC_FAILED if command == "exec" else FAILED
+
+
+def state_root(settings: "Values") -> str:
+    """The absolute directory of all containers' state: --root, or the default for this user."""
+    root = settings.text("root")
+    if root is None:
+        return default_root()
+    if not root:
+        raise options.UsageError("flag needs an argument: -root")
+    return os.path.abspath(root)
+
+
+def default_root() -> str:
+    """/run/pyrunc, or $XDG_RUNTIME_DIR/pyrunc for a user who is not the host's root."""
+    runtime_directory = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime_directory and (os.geteuid() != 0 or _is_mapped_root()):
+        return os.path.join(runtime_directory, "pyrunc")
+    return "/run/pyrunc"
+
+
+def _is_mapped_root() -> bool:
+    """True for the root of a user namespace that an ordinary user made; runc's test, with $USER as it is there."""
+    if os.environ.get("USER") == "root":
+        return False
+    try:
+        with open("/proc/self/uid_map", encoding="ascii") as file:
+            return file.read().split() != ["0", "0", "4294967295"]
+    except OSError:
+        # Without /proc nothing says that this is a user namespace.
+        return False
+
+
+def _perform(invocation: "Invocation") -> int:
+    """Loads the command's module, and no other, and calls its run()."""
+    rootless = invocation.settings.text("rootless")
+    if rootless not in (*options.TRUE, *options.FALSE, "auto", ""):
+        raise options.UsageError(f'invalid value "{rootless}" for flag -rootless: true, false or auto')
+    name = "pyrunc.commands." + invocation.command
+    __import__(name)
+    status: int = sys.modules[name].run(invocation)
+    return status
+
+
+def _refuse(command: str) -> int:
+    if command in options.UNSUPPORTED:
+        log.error(f"pyrunc {command} failed: the command {command} is not supported")
+        return FAILED
+    log.error(f"No help topic for '{command}'", ["hint: pyrunc --help lists the commands"])
+    return NO_SUCH_COMMAND
+
+
+def _sentence(command: str, container_id: str, reason: str) -> str:
+    start = f"pyrunc {command} failed: " if command else ""
+    return f"{start}{container_id}: {reason}" if container_id else start + reason
+
+
+def _report(command: str, container_id: str, error: PyruncError) -> None:
+    message = _sentence(command, container_id, str(error))
+    details = []
+    if error.hint:
+        details.append(f"hint: {error.hint}")
+    if log.is_debug():
+        import traceback
+
+        details.append("".join(traceback.format_exc()).rstrip())
+    log.error(message, details)
+
+
+def _open_missing_standard_descriptors() -> None:
+    """Descriptors 0 to 2 exist: else a file of ours would become the container's stdin."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open("/dev/null", os.O_RDWR)
+            os.set_inheritable(fd, True)
+
+
+def _close_inherited(preserved: int) -> None:
+    """What the caller left open does not reach the container, a hook or the helper, except what it asks for."""
+    from pyrunc import syscalls
+
+    close_range_cloexec = 4
+    syscalls.close_range(3 + preserved, 2**32 - 1, close_range_cloexec)
