@@ -18,7 +18,7 @@ CHECKED = ("process", "resources", "config")  # those that the hot path checks
 
 KEYWORDS = {"type", "properties", "required", "additionalProperties", "items", "minItems"}
 KEYWORDS |= {"enum", "minimum", "maximum", "minLength"}
-NOTES = {"$schema", "$defs", "title", "description", "deprecated", "x-since", "x-until", "x-added"}
+NOTES = {"title", "description", "deprecated", "x-since", "x-until", "x-added"}
 SHARED = "x-shared"  # set by resolve(): the name of what was referred to, which becomes a function of its own
 
 TYPES = {"object": "dict", "array": "list", "string": "str", "boolean": "bool", "integer": "int"}
@@ -39,7 +39,8 @@ def resolve(schema: Any, file: str) -> Any:
         name = (pointer or target_file).rsplit("/", 1)[-1].removesuffix(".json")
         beside = {key: value for key, value in schema.items() if key != "$ref"}
         return {SHARED: name} | resolve(target, target_file) | beside
-    return {key: resolve(value, file) for key, value in schema.items() if key != "$defs"}
+    # Not "$schema": inside a schema it would make jsonschema forget the validator it was called with.
+    return {key: resolve(value, file) for key, value in schema.items() if key not in ("$defs", "$schema")}
 
 
 class Writer:
