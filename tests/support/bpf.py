@@ -1,8 +1,9 @@
 """A classic BPF interpreter, as much of it as seccomp programs use: says what the kernel would answer."""
 
 import struct
+from collections.abc import Callable
 
-_JUMPS = {
+_JUMPS: "dict[int, Callable[[int, int], bool]]" = {
     0x15: lambda a, k: a == k,  # JEQ
     0x25: lambda a, k: a > k,  # JGT
     0x35: lambda a, k: a >= k,  # JGE
