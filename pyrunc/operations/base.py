@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 class Operation:
     """One step.  Making one decides everything; performing it decides nothing.
 
-    place: where in config.json it was asked for ("mounts[3] (/data)"), "" when pyrunc itself wants it.
+    place:       where in config.json it was asked for ("mounts[3] (/data)"), "" when pyrunc itself wants it.
+    after_hooks: whether it has to wait for the createContainer hooks, which may still write into the root
+                 file system and mount in it.
     """
 
     __slots__ = ("place",)
+    after_hooks = False
 
     def __init__(self, place: str = "") -> None:
         self.place = place

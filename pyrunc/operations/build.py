@@ -1,5 +1,9 @@
 """The state that the operations of the file system stage share while they are performed."""
 
+import os
+
+from pyrunc.operations.paths import open_or_make_directory
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +23,22 @@ class Build:
     make_userns:  a descriptor of a new user namespace with the given uid and gid mappings
                   (lists of (container id, host id, size))
     masked_dir:   the attached mount of the shared empty read-only directory, -1 until the first is needed
+    null:         O_PATH descriptor of the host's /dev/null, checked, -1 until it is first needed
     """
 
-    __slots__ = ("bundle", "in_userns", "make_proc", "make_userns", "masked_dir", "root", "rootfs", "userns_fd")
+    __slots__ = (
+        "_directories",
+        "_kept",
+        "bundle",
+        "in_userns",
+        "make_proc",
+        "make_userns",
+        "masked_dir",
+        "null",
+        "root",
+        "rootfs",
+        "userns_fd",
+    )
 
     def __init__(
         self,
@@ -41,3 +58,30 @@ class Build:
         self.make_proc = make_proc
         self.make_userns = make_userns
         self.masked_dir = -1
+        self.null = -1
+        self._kept: list[int] = []
+        self._directories: dict[str, int] = {}
+
+    def keep(self, fd: int) -> int:
+        """Makes fd one of those that close() closes, and gives it back."""
+        self._kept.append(fd)
+        return fd
+
+    def directory(self, path: str) -> int:
+        """A descriptor of a directory in the root, made where it is missing, opened once and kept.
+
+        Only for when all mounts are in place: a later mount on it would not be seen.
+        """
+        fd = self._directories.get(path, -1)
+        if fd < 0:
+            fd, _made = open_or_make_directory(self.root, path)
+            self._directories[path] = self.keep(fd)
+        return fd
+
+    def close(self) -> None:
+        """Closes everything that operations left open for later ones, the root among it."""
+        for fd in self._kept:
+            os.close(fd)
+        self._kept.clear()
+        self._directories.clear()
+        self.root = self.masked_dir = self.null = -1

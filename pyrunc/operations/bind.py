@@ -1,0 +1,107 @@
+"""Binds: a directory or file of the host, seen in the container."""
+
+import os
+from errno import EPERM
+
+from pyrunc.errors import PyruncError, SystemCallError
+from pyrunc.operations.constants import (
+    AT_EMPTY_PATH,
+    AT_FDCWD,
+    AT_RECURSIVE,
+    MOUNT_ATTR_IDMAP,
+    MS_REC,
+    MS_SLAVE,
+    OPEN_TREE_CLONE,
+)
+from pyrunc.operations.mount import Mount, apply_changes, changes, check_proc_source
+from pyrunc.operations.paths import S_IFDIR, S_IFMT
+from pyrunc.syscalls import mount_setattr, open_tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyrunc.operations.build import Build
+    from pyrunc.operations.mount import Change
+    from pyrunc.operations.options import MountOptions
+
+    IdMap = list[tuple[int, int, int]]
+
+
+class BindMount(Mount):
+    """Binds `source`, an absolute path of the host.
+
+    inherited:  propagation that cuts the copy's tie to the host's mount (MS_SLAVE | MS_REC: what the container
+                mounts in it does not travel to the host), 0 to keep the tie
+    id_maps:    (uid map, gid map) of an idmapped mount; empty maps mean those of the container's user namespace
+    """
+
+    __slots__ = ("changes", "clone", "id_maps", "source")
+
+    def __init__(
+        self,
+        source: str,
+        destination: str,
+        options: "MountOptions",
+        place: str = "",
+        *,
+        inherited: int = MS_SLAVE | MS_REC,
+        id_maps: "tuple[IdMap, IdMap] | None" = None,
+        strict: bool = False,
+    ) -> None:
+        super().__init__(destination, options, place, strict=strict)
+        self.source = source
+        self.changes: list[Change] = changes(options, inherited)
+        self.id_maps = id_maps
+        self.clone = -1
+
+    def describe(self) -> str:
+        return f"bind {self.source} on {self.destination}"
+
+    def prepare(self, build: "Build") -> None:
+        try:
+            self.clone = self._open(build)
+        except SystemCallError as error:
+            # An unprivileged runtime may do it only inside the container's user namespace.
+            if error.errno != EPERM or error.call != "open_tree":
+                raise
+
+    def perform(self, build: "Build") -> None:
+        if self.clone < 0:
+            self.clone = self._open(build)
+        if os.stat(self.clone).st_mode & S_IFMT == S_IFDIR:
+            target, _made = self.open_directory(build)
+        else:
+            target = self.open_file(build)
+        try:
+            self.attach(build, self.clone, target)
+        finally:
+            os.close(target)
+
+    def _open(self, build: "Build") -> int:
+        """A detached copy of the source's mount, with all that is to be different about it."""
+        flags = OPEN_TREE_CLONE | AT_RECURSIVE if self.options.recursive else OPEN_TREE_CLONE
+        clone = build.keep(open_tree(AT_FDCWD, self.source, flags))
+        if self.destination == "/proc":
+            check_proc_source(clone, self.destination)
+        if self.id_maps is not None:
+            self._map_ids(build, clone, self.id_maps)
+        apply_changes(clone, self.changes)
+        return clone
+
+    def _map_ids(self, build: "Build", clone: int, maps: "tuple[IdMap, IdMap]") -> None:
+        own = not maps[0]
+        if own and build.userns_fd < 0:
+            raise PyruncError("an idmapped mount without mappings needs a user namespace of the container's own")
+        userns = build.userns_fd if own else build.make_userns(*maps)
+        try:
+            mount_setattr(
+                clone,
+                AT_EMPTY_PATH | AT_RECURSIVE if self.options.idmap_tree else AT_EMPTY_PATH,
+                set=MOUNT_ATTR_IDMAP,
+                userns_fd=userns,
+            )
+        except SystemCallError as error:
+            error.detail = "is the file system one that can be idmapped, and the runtime privileged?"
+            raise
+        finally:
+            if not own:
+                os.close(userns)

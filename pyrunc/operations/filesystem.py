@@ -1,0 +1,203 @@
+"""Mounts of file systems of their own: tmpfs, devpts, mqueue, sysfs, proc, and whatever else the kernel knows."""
+
+import os
+from errno import EPERM
+
+from pyrunc.errors import PyruncError, SystemCallError
+from pyrunc.operations.base import Operation
+from pyrunc.operations.constants import (
+    AT_EMPTY_PATH,
+    FSCONFIG_CMD_CREATE,
+    FSCONFIG_SET_FLAG,
+    FSCONFIG_SET_STRING,
+    MOUNT_ATTR_IDMAP,
+    MOUNT_ATTR_RDONLY,
+    MS_REC,
+    MS_SHARED,
+    MS_UNBINDABLE,
+)
+from pyrunc.operations.mount import Mount, apply_changes
+from pyrunc.operations.options import SUPERBLOCK_OFF
+from pyrunc.syscalls import fsconfig, fsmount, fsopen, mount_setattr
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyrunc.operations.build import Build
+    from pyrunc.operations.options import MountOptions
+
+    IdMap = list[tuple[int, int, int]]
+
+
+def context_log(fs_fd: int) -> str:
+    """What the file system had to say about an error (the messages that wait on its context), "" if nothing."""
+    lines: list[str] = []
+    while True:
+        try:
+            line = os.read(fs_fd, 4096).decode("utf-8", "replace").strip()
+        except OSError:
+            return "; ".join(lines)
+        # "e tmpfs: Bad value for 'size'": e, w or i tells how grave it is.
+        lines.append(line[2:] if line[1:2] == " " else line)
+
+
+def make_mount(
+    fstype: str, source: str, words: "list[tuple[str, str | None]]", attributes: int, *, read_only: bool = False
+) -> int:
+    """A detached mount of a new file system (fsopen(2) to fsmount(2)).
+
+    words: what the file system is told; a word without a value is a flag
+    Raises SystemCallError, with the file system's own messages as its detail.
+    """
+    fs_fd = fsopen(fstype)
+    try:
+        if source:
+            fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source)
+        if read_only:
+            fsconfig(fs_fd, FSCONFIG_SET_FLAG, "ro")
+        for key, value in words:
+            fsconfig(fs_fd, FSCONFIG_SET_FLAG if value is None else FSCONFIG_SET_STRING, key, value)
+        fsconfig(fs_fd, FSCONFIG_CMD_CREATE)
+        return fsmount(fs_fd, attributes)
+    except SystemCallError as error:
+        error.detail = context_log(fs_fd)
+        raise
+    finally:
+        os.close(fs_fd)
+
+
+class FilesystemMount(Mount):
+    """Mounts a new file system.
+
+    late_read_only:  "ro" has to wait until everything below the mount is in place (see LateReadonly)
+    id_maps:         (uid map, gid map) of an idmapped mount; empty maps mean those of the container's user namespace
+    """
+
+    __slots__ = ("attributes", "fstype", "id_maps", "late_read_only", "mount", "source", "userns", "words")
+
+    def __init__(
+        self,
+        fstype: str,
+        source: str,
+        destination: str,
+        options: "MountOptions",
+        place: str = "",
+        *,
+        label: str = "",
+        id_maps: "tuple[IdMap, IdMap] | None" = None,
+    ) -> None:
+        super().__init__(destination, options, place, strict=fstype in ("proc", "sysfs"))
+        self.fstype = fstype
+        self.source = source
+        self.id_maps = id_maps
+        self.attributes = options.set | options.tree_set
+        self.late_read_only = bool(self.attributes & MOUNT_ATTR_RDONLY) and (fstype == "tmpfs" or destination == "/dev")
+        if self.late_read_only:
+            self.attributes &= ~MOUNT_ATTR_RDONLY
+        self.words = superblock_words(options)
+        if label:
+            self.words.append(("context", label))
+        self.mount = -1
+        self.userns = -1
+
+    def describe(self) -> str:
+        return f"mount {self.fstype} on {self.destination}"
+
+    def prepare(self, build: "Build") -> None:
+        if self.id_maps is not None:
+            if self.id_maps[0]:
+                self.userns = build.keep(build.make_userns(*self.id_maps))
+            elif build.userns_fd >= 0:
+                self.userns = build.userns_fd
+            else:
+                raise PyruncError("an idmapped mount without mappings needs a user namespace of the container's own")
+
+    def perform(self, build: "Build") -> None:
+        target, made = self.open_directory(build)
+        try:
+            self.mount = self.make(build, target, made)
+            self.finish(self.mount)
+            self.attach(build, self.mount, target)
+        finally:
+            os.close(target)
+            if self.mount >= 0 and not self.late_read_only:
+                os.close(self.mount)
+                self.mount = -1
+
+    def make(self, build: "Build", target: int, made: bool) -> int:
+        """The detached mount."""
+        words = self.words
+        if self.fstype == "tmpfs" and not made and all(key != "mode" for key, _value in words):
+            # The directory that it hides may be one that only root, or everybody, may write to.
+            words = [("mode", f"{os.stat(target).st_mode & 0o7777:o}"), *words]
+        try:
+            mount = make_mount(
+                self.fstype,
+                self.source,
+                words,
+                self.attributes,
+                read_only=bool(self.attributes & MOUNT_ATTR_RDONLY),
+            )
+        except SystemCallError as error:
+            if error.errno == EPERM and build.in_userns:
+                raise PyruncError(str(error), errno=EPERM, hint=HINTS.get(self.fstype, "")) from error
+            raise
+        if self.late_read_only:
+            build.keep(mount)
+        if self.options.tmpcopyup and not made:
+            from pyrunc.operations.copyup import copy_up
+
+            copy_up(target, mount)
+        return mount
+
+    def finish(self, mount: int) -> None:
+        """What is said of the mount once it exists: a new one is private already, and idmapped only when asked."""
+        if self.userns >= 0:
+            mount_setattr(mount, AT_EMPTY_PATH, set=MOUNT_ATTR_IDMAP, userns_fd=self.userns)
+        for flags in self.options.propagation:
+            if flags & (MS_SHARED | MS_UNBINDABLE):
+                mount_setattr(mount, AT_EMPTY_PATH, propagation=flags & ~MS_REC)
+
+
+class ProcMount(FilesystemMount):
+    """Mounts the procfs of the container's pid namespace, which the helper makes."""
+
+    __slots__ = ()
+
+    def make(self, build: "Build", target: int, made: bool) -> int:
+        mount = build.make_proc(self.words)
+        apply_changes(mount, [(False, self.options.set | self.options.tree_set, self.options.clear, 0)])
+        return mount
+
+
+class LateReadonly(Operation):
+    """Makes a mount read-only, now that everything below it has been made."""
+
+    __slots__ = ("of",)
+    after_hooks = True
+
+    def __init__(self, of: FilesystemMount) -> None:
+        super().__init__(of.place)
+        self.of = of
+
+    def describe(self) -> str:
+        return f"make {self.of.destination} read-only"
+
+    def perform(self, build: "Build") -> None:
+        mount_setattr(self.of.mount, AT_EMPTY_PATH, set=MOUNT_ATTR_RDONLY)
+
+
+HINTS = {
+    "sysfs": "mounting sysfs in a user namespace needs a network namespace made with it; bind /sys instead",
+    "mqueue": "mounting mqueue in a user namespace needs an ipc namespace made with it",
+}
+
+
+def superblock_words(options: "MountOptions") -> "list[tuple[str, str | None]]":
+    """The options for the file system as fsconfig(2) takes them."""
+    words: list[tuple[str, str | None]] = []
+    for flag, value in options.superblock.items():
+        if value:
+            words.append((flag, None))
+        elif flag in SUPERBLOCK_OFF:
+            words.append((SUPERBLOCK_OFF[flag], None))
+    return words + options.data

@@ -1,0 +1,120 @@
+"""Hiding paths of the container and making some read-only, each on the one descriptor that was looked up."""
+
+import os
+from errno import ENOENT
+
+from pyrunc.errors import PyruncError, SystemCallError
+from pyrunc.operations.base import Operation
+from pyrunc.operations.constants import (
+    AT_EMPTY_PATH,
+    AT_RECURSIVE,
+    MOUNT_ATTR_RDONLY,
+    OPEN_TREE_CLONE,
+)
+from pyrunc.operations.filesystem import make_mount
+from pyrunc.operations.paths import S_IFDIR, S_IFMT, open_in_root
+from pyrunc.syscalls import mount_setattr, move_mount, open_tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyrunc.operations.build import Build
+
+NULL_DEVICE = os.makedev(1, 3)
+
+
+def open_null() -> int:
+    """An O_PATH descriptor of the host's /dev/null, which must be just that.
+
+    A mask that binds something else, because the container exchanged its own /dev/null, would open a door
+    (CVE-2025-31133); a mask that is left out for want of a /dev/null would leave one open.
+    """
+    fd = os.open("/dev/null", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    status = os.stat(fd)
+    if status.st_mode & S_IFMT != 0o020000 or status.st_rdev != NULL_DEVICE:
+        os.close(fd)
+        raise PyruncError("/dev/null of the host is not the null device (1:3)")
+    return fd
+
+
+class MaskPath(Operation):
+    """Hides a file under /dev/null, or a directory under an empty read-only one; what does not exist needs no mask."""
+
+    __slots__ = ("label", "path")
+    after_hooks = True
+
+    def __init__(self, path: str, place: str = "", *, label: str = "") -> None:
+        super().__init__(place)
+        self.path = path
+        self.label = label
+
+    def describe(self) -> str:
+        return f"mask {self.path}"
+
+    def perform(self, build: "Build") -> None:
+        if build.null < 0:
+            build.null = build.keep(open_null())
+        try:
+            target = open_in_root(build.root, self.path)
+        except SystemCallError as error:
+            if error.errno == ENOENT:
+                return
+            raise
+        try:
+            if os.stat(target).st_mode & S_IFMT == S_IFDIR:
+                self._hide_directory(build, target)
+            else:
+                mount = open_tree(build.null, "", AT_EMPTY_PATH | OPEN_TREE_CLONE)
+                attach(mount, target)
+        finally:
+            os.close(target)
+
+    def _hide_directory(self, build: "Build", target: int) -> None:
+        """All hidden directories are mounts of one file system: making one costs more than all the rest of a mask."""
+        if build.masked_dir >= 0:
+            attach(open_tree(build.masked_dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE), target)
+            return
+        words: list[tuple[str, str | None]] = [("nr_blocks", "1"), ("nr_inodes", "1"), ("mode", "755")]
+        if self.label:
+            words.append(("context", self.label))
+        mount = build.keep(make_mount("tmpfs", "tmpfs", words, MOUNT_ATTR_RDONLY, read_only=True))
+        move_mount(mount, target)
+        build.masked_dir = mount
+
+
+class ReadonlyPath(Operation):
+    """Makes a file or a directory with all that is mounted below it read-only."""
+
+    __slots__ = ("path",)
+    after_hooks = True
+
+    def __init__(self, path: str, place: str = "") -> None:
+        super().__init__(place)
+        self.path = path
+
+    def describe(self) -> str:
+        return f"make {self.path} read-only"
+
+    def perform(self, build: "Build") -> None:
+        try:
+            target = open_in_root(build.root, self.path)
+        except SystemCallError as error:
+            if error.errno == ENOENT:
+                return
+            raise
+        try:
+            mount = open_tree(target, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE)
+            try:
+                mount_setattr(mount, AT_EMPTY_PATH | AT_RECURSIVE, set=MOUNT_ATTR_RDONLY)
+                move_mount(mount, target)
+            finally:
+                os.close(mount)
+        finally:
+            os.close(target)
+
+
+def attach(mount: int, target: int) -> None:
+    """Attaches a detached mount and closes its descriptor."""
+    try:
+        move_mount(mount, target)
+    finally:
+        os.close(mount)

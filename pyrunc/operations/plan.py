@@ -1,0 +1,248 @@
+"""What a configuration means for the file system, as a list of operations.  Nothing here touches the system."""
+
+from os.path import normpath
+
+from pyrunc.errors import PyruncError
+from pyrunc.operations.bind import BindMount
+from pyrunc.operations.constants import MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE
+from pyrunc.operations.devices import DEFAULT_DEVICES, MakeDevice, MakeDeviceLinks
+from pyrunc.operations.filesystem import FilesystemMount, LateReadonly, ProcMount
+from pyrunc.operations.masks import MaskPath, ReadonlyPath
+from pyrunc.operations.mount import check_destination
+from pyrunc.operations.options import parse_options
+from pyrunc.operations.rootfs import (
+    BindRoot,
+    MakeWorkingDirectory,
+    RootReadonly,
+    SetPropagation,
+    setup_propagation,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from typing import Any
+
+    from pyrunc.cgroups.layout import Layout
+    from pyrunc.operations.base import Operation
+    from pyrunc.operations.options import MountOptions
+
+    Config = dict[str, Any]
+    IdMap = list[tuple[int, int, int]]
+
+
+def plan_filesystem(
+    config: "Config",
+    *,
+    bundle: str,
+    layout: "Layout",
+    cgroup_paths: "dict[str, str]",
+    has_own: "Collection[str]",
+) -> "list[Operation]":
+    """The operations that make the container's file system, in order.
+
+    bundle:        absolute path of the bundle, where relative sources start
+    cgroup_paths:  hierarchy -> the container's cgroup, for binds where it has no cgroup namespace
+    has_own:       the types of the namespaces that the container has of its own, made or joined
+    Raises PyruncError for what cannot be asked for.
+    """
+    return _Plan(config, bundle, layout, cgroup_paths, has_own).operations()
+
+
+class _Plan:
+    """One planning: the answers that several parts of the configuration depend on."""
+
+    __slots__ = ("bundle", "cgroup_paths", "config", "has_own", "inherited", "label", "layout", "linux", "mounts")
+
+    def __init__(
+        self,
+        config: "Config",
+        bundle: str,
+        layout: "Layout",
+        cgroup_paths: "dict[str, str]",
+        has_own: "Collection[str]",
+    ) -> None:
+        self.config = config
+        self.bundle = bundle
+        self.layout = layout
+        self.cgroup_paths = cgroup_paths
+        self.has_own = has_own
+        self.linux: Config = config.get("linux") or {}
+        self.label: str = self.linux.get("mountLabel") or ""
+        self.mounts: list[Config] = config.get("mounts") or []
+        self.inherited = 0
+
+    def operations(self) -> "list[Operation]":
+        propagation: str = self.linux.get("rootfsPropagation") or ""
+        setup = setup_propagation(propagation)
+        # What is bound keeps its tie to the host's mount only if the whole tree was to.
+        self.inherited = 0 if setup & MS_SHARED else (MS_PRIVATE if setup & MS_PRIVATE else MS_SLAVE) | MS_REC
+        plan: list[Operation] = [
+            SetPropagation(setup, "linux.rootfsPropagation" if propagation else ""),
+            BindRoot(
+                MS_PRIVATE if setup & MS_PRIVATE else MS_SLAVE,
+                parent_may_be_shared=bool(setup & MS_SHARED) or not setup & MS_REC,
+                place="root.path",
+            ),
+        ]
+        late: list[Operation] = []
+        dev_is_bound = False
+        for index, mount in enumerate(self.mounts):
+            destination = clean(mount["destination"])
+            place = f"mounts[{index}] ({mount['destination']})"
+            try:
+                operation = self._mount(mount, destination, place)
+            except PyruncError as error:
+                raise error.at(place=place) from error
+            if destination == "/dev" and isinstance(operation, BindMount):
+                dev_is_bound = True
+            plan.append(operation)
+            if isinstance(operation, FilesystemMount) and operation.late_read_only:
+                late.append(LateReadonly(operation))
+        if not dev_is_bound:
+            plan += self._devices()
+        plan += self._working_directory()
+        plan += late
+        plan += self._paths()
+        if self.config["root"].get("readonly"):
+            plan.append(RootReadonly("root.readonly"))
+        return plan
+
+    def _mount(self, mount: "Config", destination: str, place: str) -> "Operation":
+        options = parse_options(mount.get("options") or [])
+        fstype: str = mount.get("type") or ""
+        if options.remount:
+            from pyrunc.operations.remount import Remount
+
+            return Remount(destination, options, place)
+        # "bind" is no file system: who says it as the type means the option.
+        bind = options.bind or fstype == "bind"
+        check_destination(destination, fstype, bind)
+        if bind:
+            return self._bind(mount, destination, options, place)
+        if not fstype:
+            raise PyruncError("a mount that is not a bind needs a type")
+        if fstype == "cgroup":
+            return self._cgroup(destination, options, place)
+        if options.tmpcopyup:
+            if fstype != "tmpfs":
+                raise PyruncError(f"tmpcopyup is only possible with tmpfs, not {fstype}")
+            # Now, because nothing can be imported any more when it is performed.
+            import pyrunc.operations.copyup  # noqa: F401
+        maker = ProcMount if fstype == "proc" else FilesystemMount
+        return maker(
+            fstype,
+            mount.get("source") or "",
+            destination,
+            options,
+            place,
+            label="" if fstype in ("proc", "sysfs", "mqueue") else self.label,
+            id_maps=self._id_maps(mount, options),
+        )
+
+    def _bind(self, mount: "Config", destination: str, options: "MountOptions", place: str) -> "Operation":
+        source: str = mount.get("source") or ""
+        if not source:
+            raise PyruncError("a bind mount needs a source")
+        if options.data:
+            words = ", ".join(key if value is None else f"{key}={value}" for key, value in options.data)
+            raise PyruncError(f"bind mounts cannot have any filesystem-specific options applied ({words})")
+        if "user" in self.has_own and destination == "/sys" and options.set & MOUNT_ATTR_RDONLY:
+            # The user's own cgroups are below and writable for him: read-only has to mean them too (CVE-2023-25809).
+            options.tree_set |= MOUNT_ATTR_RDONLY
+        return BindMount(
+            source if source.startswith("/") else f"{self.bundle}/{source}",
+            destination,
+            options,
+            place,
+            inherited=self.inherited,
+            id_maps=self._id_maps(mount, options),
+            strict=destination == "/proc",
+        )
+
+    def _cgroup(self, destination: str, options: "MountOptions", place: str) -> "Operation":
+        from pyrunc.operations import cgroup_mount
+
+        own = "cgroup" in self.has_own
+        # Without its own namespace the container sees cgroups that its user may own on the host (CVE-2023-25809).
+        read_only = not own and "user" in self.has_own
+        if self.layout.version == 2:
+            top = self.layout.hierarchies[cgroup_mount.UNIFIED]
+            bound = self.cgroup_paths.get(cgroup_mount.UNIFIED, top) if own else top
+            return cgroup_mount.Cgroup2Mount(destination, options, bound, place, own=own, read_only=read_only)
+        return cgroup_mount.Cgroup1Mount(
+            destination,
+            options,
+            cgroup_mount.hierarchies_of(self.layout, self.cgroup_paths),
+            place,
+            own=own,
+            read_only=read_only,
+            label=self.label,
+        )
+
+    def _id_maps(self, mount: "Config", options: "MountOptions") -> "tuple[IdMap, IdMap] | None":
+        uids = [id_range(entry) for entry in mount.get("uidMappings") or []]
+        gids = [id_range(entry) for entry in mount.get("gidMappings") or []]
+        if not uids and not gids and not options.idmap:
+            return None
+        if bool(uids) != bool(gids):
+            raise PyruncError("uidMappings and gidMappings of a mount must come together")
+        if not uids and "user" not in self.has_own:
+            raise PyruncError("an idmapped mount without mappings needs a user namespace of the container's own")
+        return uids, gids
+
+    def _devices(self) -> "list[Operation]":
+        bind = "user" in self.has_own
+        listed: list[Config] = self.linux.get("devices") or []
+        paths = {clean(device["path"]) for device in listed}
+        plan: list[Operation] = [
+            MakeDevice(path, "c", major, minor, bind=bind)
+            for path, major, minor in DEFAULT_DEVICES
+            if path not in paths
+        ]
+        for index, device in enumerate(listed):
+            path = clean(device["path"])
+            if path == "/dev/ptmx":
+                continue  # always a link to the container's own (see MakeDeviceLinks)
+            mode = device.get("fileMode")
+            plan.append(
+                MakeDevice(
+                    path,
+                    device["type"],
+                    device.get("major", 0),
+                    device.get("minor", 0),
+                    f"linux.devices[{index}] ({device['path']})",
+                    mode=0o666 if mode is None else mode & 0o7777,
+                    uid=device.get("uid", 0),
+                    gid=device.get("gid", 0),
+                    bind=bind,
+                )
+            )
+        plan.append(MakeDeviceLinks())
+        return plan
+
+    def _working_directory(self) -> "list[Operation]":
+        path: str = (self.config.get("process") or {}).get("cwd") or "/"
+        path = clean(path)
+        return [] if path == "/" else [MakeWorkingDirectory(path, "process.cwd")]
+
+    def _paths(self) -> "list[Operation]":
+        plan: list[Operation] = [
+            ReadonlyPath(path, f"linux.readonlyPaths[{index}]")
+            for index, path in enumerate(self.linux.get("readonlyPaths") or [])
+        ]
+        plan += [
+            MaskPath(path, f"linux.maskedPaths[{index}]", label=self.label)
+            for index, path in enumerate(self.linux.get("maskedPaths") or [])
+        ]
+        return plan
+
+
+def clean(path: str) -> str:
+    """An absolute path without needless parts; relative ones, which are deprecated, start at "/"."""
+    return normpath("/" + path.lstrip("/"))
+
+
+def id_range(entry: "dict[str, int]") -> tuple[int, int, int]:
+    """(container id, host id, size) of one entry of uidMappings or gidMappings."""
+    return entry["containerID"], entry["hostID"], entry["size"]

@@ -1,0 +1,163 @@
+"""The root file system as a whole: its mount, its propagation, its working directory."""
+
+import os
+from errno import EINVAL, ENOENT, ENOTDIR, EPERM
+
+from pyrunc.errors import PyruncError, SystemCallError
+from pyrunc.operations.base import Operation
+from pyrunc.operations.constants import (
+    AT_EMPTY_PATH,
+    AT_FDCWD,
+    AT_RECURSIVE,
+    MOUNT_ATTR_RDONLY,
+    MS_PRIVATE,
+    MS_REC,
+    MS_SHARED,
+    MS_SLAVE,
+    OPEN_TREE_CLONE,
+)
+from pyrunc.operations.mount import propagation_word
+from pyrunc.operations.options import PROPAGATION
+from pyrunc.operations.paths import open_or_make_directory
+from pyrunc.syscalls import mount, mount_setattr, move_mount, open_tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyrunc.operations.build import Build
+
+
+class SetPropagation(Operation):
+    """Changes how the container's copy of the host's tree hangs together with the host's own.
+
+    Without it whatever is mounted for the container would appear on the host as well.
+    """
+
+    __slots__ = ("flags",)
+
+    def __init__(self, flags: int, place: str = "") -> None:
+        super().__init__(place)
+        self.flags = flags
+
+    def describe(self) -> str:
+        return f"make / {propagation_word(self.flags)}"
+
+    def perform(self, build: "Build") -> None:
+        mount("", "/", None, self.flags)
+
+
+class BindRoot(Operation):
+    """Makes the root file system a mount of its own, on itself, and so the place where all others go.
+
+    Nothing that is mounted in it may travel to the host, whatever rootfsPropagation says: that is a matter
+    of the time after pivot_root(2).
+    """
+
+    __slots__ = ("clone", "parent_may_be_shared", "propagation")
+
+    def __init__(self, propagation: int = MS_SLAVE, parent_may_be_shared: bool = False, place: str = "") -> None:
+        super().__init__(place)
+        self.propagation = propagation
+        self.parent_may_be_shared = parent_may_be_shared
+        self.clone = -1
+
+    def describe(self) -> str:
+        return "bind the root file system"
+
+    def prepare(self, build: "Build") -> None:
+        try:
+            self.clone = self._open(build)
+        except SystemCallError as error:
+            # An unprivileged runtime may do it only inside the container's user namespace.
+            if error.errno != EPERM:
+                raise
+
+    def perform(self, build: "Build") -> None:
+        if self.clone < 0:
+            self.clone = self._open(build)
+        mount_setattr(self.clone, AT_EMPTY_PATH | AT_RECURSIVE, propagation=self.propagation)
+        if self.parent_may_be_shared:
+            make_parent_private(build.rootfs)
+        target = os.open(build.rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            move_mount(self.clone, target)
+        finally:
+            os.close(target)
+        build.root = self.clone
+
+    def _open(self, build: "Build") -> int:
+        try:
+            fd = build.keep(open_tree(AT_FDCWD, build.rootfs, OPEN_TREE_CLONE | AT_RECURSIVE))
+        except SystemCallError as error:
+            if error.errno == ENOENT:
+                raise PyruncError(f"rootfs ({build.rootfs}) does not exist", errno=ENOENT) from error
+            raise
+        if os.stat(fd).st_mode & 0o170000 != 0o040000:
+            raise PyruncError(f"rootfs ({build.rootfs}) is not a directory", errno=ENOTDIR)
+        return fd
+
+
+def make_parent_private(path: str) -> None:
+    """Makes the mount that `path` (on the host, trusted) lies on private: pivot_root(2) wants the new root's
+    parent so, and else the new root would be mounted on the host as well."""
+    path = os.path.realpath(path)
+    while True:
+        try:
+            mount("", path, None, MS_PRIVATE)
+            return
+        except SystemCallError as error:
+            # EINVAL: not the root of a mount, so go up to where it is.
+            if error.errno != EINVAL or path == "/":
+                raise
+        path = os.path.dirname(path)
+
+
+class MakeWorkingDirectory(Operation):
+    """Makes process.cwd where the root file system lacks it, as engines expect."""
+
+    __slots__ = ("path",)
+    after_hooks = True
+
+    def __init__(self, path: str, place: str = "") -> None:
+        super().__init__(place)
+        self.path = path
+
+    def describe(self) -> str:
+        return f"make the working directory {self.path}"
+
+    def perform(self, build: "Build") -> None:
+        fd, _made = open_or_make_directory(build.root, self.path)
+        os.close(fd)
+
+
+class RootReadonly(Operation):
+    """Makes the root mount itself read-only, not what is mounted below it."""
+
+    __slots__ = ()
+    after_hooks = True
+
+    def describe(self) -> str:
+        return "make the root file system read-only"
+
+    def perform(self, build: "Build") -> None:
+        mount_setattr(build.root, AT_EMPTY_PATH, set=MOUNT_ATTR_RDONLY)
+
+
+def setup_propagation(rootfs_propagation: str) -> int:
+    """The flags for "/" while the container is set up (MS_SLAVE | MS_REC when nothing was asked for).
+
+    Unbindable mounts could not be bound while setting up: they are private until then.
+    """
+    if not rootfs_propagation:
+        return MS_SLAVE | MS_REC
+    flags = PROPAGATION[rootfs_propagation]
+    if flags & ~MS_REC in (MS_SHARED, MS_SLAVE, MS_PRIVATE):
+        return flags
+    return MS_PRIVATE | flags & MS_REC
+
+
+def final_propagation(rootfs_propagation: str) -> int:
+    """The mount(2) flags for "/" after pivot_root(2), 0 for none.
+
+    It has to be then: pivot_root refuses a new root that is shared.
+    """
+    return PROPAGATION[rootfs_propagation] if rootfs_propagation else 0
