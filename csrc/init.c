@@ -45,7 +45,7 @@ static void apply(struct setup *setup)
     open_console(setup);
     set_scheduling(setup);
     /* After the last use of procfs nothing of the host is open any more but the control socket. */
-    set_label(setup);
+    set_labels(setup);
     close(host_proc);
     host_proc = -1;
     give_stdio_to_user(setup);

@@ -50,7 +50,8 @@ struct setup {
     size_t affinity_size;
     const gid_t *groups; /* NULL: leave them */
     size_t group_count;
-    const char *label_file, *label;
+    const char *label_files[2], *labels[2];
+    size_t label_count;
     struct record_rlimit *rlimits;
     size_t rlimit_count;
     const char **sysctls; /* path, value, path, value, ... */
@@ -100,7 +101,7 @@ void give_stdio_to_user(const struct setup *setup);
 void write_sysctls(const struct setup *setup);
 void join_keyring(const struct setup *setup);
 void set_scheduling(const struct setup *setup);
-void set_label(const struct setup *setup);
+void set_labels(const struct setup *setup);
 void set_identity(const struct setup *setup);
 void set_final_capabilities(const struct setup *setup);
 void set_final_limits(const struct setup *setup);

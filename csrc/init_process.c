@@ -56,16 +56,17 @@ void write_sysctls(const struct setup *setup)
     }
 }
 
-void set_label(const struct setup *setup)
+void set_labels(const struct setup *setup)
 {
-    char path[64];
-    if (!setup->label)
-        return;
-    if (strlen(setup->label_file) >= sizeof path - sizeof "self/attr/")
-        fail(ENAMETOOLONG, "set the LSM label", NULL);
-    memcpy(path, "self/attr/", 10);
-    memcpy(path + 10, setup->label_file, strlen(setup->label_file) + 1);
-    write_proc(path, setup->label, "set the LSM label", setup->label);
+    for (size_t i = 0; i < setup->label_count; i++) {
+        char path[64];
+        const char *file = setup->label_files[i];
+        if (strlen(file) >= sizeof path - sizeof "self/attr/")
+            fail(ENAMETOOLONG, "set the LSM label", NULL);
+        memcpy(path, "self/attr/", 10);
+        memcpy(path + 10, file, strlen(file) + 1);
+        write_proc(path, setup->labels[i], "set the LSM label", setup->labels[i]);
+    }
 }
 
 /* A kernel without keyrings, or an outer filter that forbids them, leaves nothing to protect. */

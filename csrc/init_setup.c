@@ -219,7 +219,10 @@ void decode_setup(const struct message *message, struct setup *setup)
             take_groups(&record, setup);
             break;
         case TAG_LSM_EXEC:
-            take_pair(&record, &setup->label_file, &setup->label);
+            if (setup->label_count == sizeof setup->labels / sizeof *setup->labels)
+                malformed(record.tag);
+            take_pair(&record, &setup->label_files[setup->label_count], &setup->labels[setup->label_count]);
+            setup->label_count++;
             break;
         case TAG_CWD:
             setup->cwd = string_of(&record);

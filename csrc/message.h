@@ -74,7 +74,7 @@ enum record_tag {
     TAG_CAPABILITIES = 46,     /* struct record_capabilities */
     TAG_IDS = 47,              /* struct record_ids */
     TAG_GROUPS = 48,           /* u32[]: for setgroups, which is not called without this record */
-    TAG_LSM_EXEC = 49,         /* path below /proc/self/attr, NUL, label */
+    TAG_LSM_EXEC = 49,         /* * path below /proc/self/attr, NUL, label */
     TAG_CWD = 50,              /* string */
     TAG_ARG = 51,              /* * string */
     TAG_ENV = 52,              /* * string */

@@ -1,17 +1,62 @@
 """What a plan needs to know of the host, read once and passed as one value, so that planning touches nothing."""
 
+import os
+
+from pyrunc.cgroups.layout import detect
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyrunc.cgroups.layout import Layout
 
 
 class HostFacts:
-    """cgroup: the host's cgroup hierarchies; privileged: the runtime has CAP_SYS_ADMIN and euid 0 in the host's
-    user namespace; last_cap: the highest capability number that the kernel knows."""
+    """cgroup:     the host's cgroup hierarchies
+    privileged: the runtime is root where it runs, so that it writes id maps and limits itself
+    last_cap:   the highest capability number that the kernel knows
+    permitted:  the runtime's own permitted capabilities, a bit mask
+    bounding:   its bounding set
+    """
 
-    __slots__ = ("cgroup", "last_cap", "privileged")
+    __slots__ = ("bounding", "cgroup", "last_cap", "permitted", "privileged")
 
-    def __init__(self, cgroup: "Layout", privileged: bool, last_cap: int) -> None:
+    def __init__(self, cgroup: "Layout", privileged: bool, last_cap: int, permitted: int, bounding: int) -> None:
         self.cgroup = cgroup
         self.privileged = privileged
         self.last_cap = last_cap
+        self.permitted = permitted
+        self.bounding = bounding
+
+
+def read_facts(rootless: str = "auto") -> HostFacts:
+    """Asks the host.  rootless "true" or "false" is the caller's word on whether the runtime is privileged.
+
+    Raises OSError when procfs is not mounted.
+    """
+    permitted, bounding = own_capabilities()
+    privileged = os.geteuid() == 0 if rootless == "auto" else rootless == "false"
+    return HostFacts(detect(), privileged, last_capability(), permitted, bounding)
+
+
+def own_capabilities() -> tuple[int, int]:
+    """The calling process's permitted and bounding sets (/proc/self/status)."""
+    status = read("/proc/self/status")
+    return hex_field(status, b"\nCapPrm:"), hex_field(status, b"\nCapBnd:")
+
+
+def hex_field(status: bytes, name: bytes) -> int:
+    start = status.index(name) + len(name)
+    return int(status[start : status.index(b"\n", start)], 16)
+
+
+def last_capability() -> int:
+    """/proc/sys/kernel/cap_last_cap."""
+    return int(read("/proc/sys/kernel/cap_last_cap"))
+
+
+def read(path: str) -> bytes:
+    """A small file of procfs."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 16384)
+    finally:
+        os.close(fd)

@@ -133,6 +133,13 @@ def prlimit(pid: int, resource: int, soft: int, hard: int) -> None:
     check(lib.sh_prlimit(pid, resource, ffi.new("uint64_t[2]", [soft, hard]), ffi.NULL), "prlimit")
 
 
+def get_limits(pid: int, resource: int) -> tuple[int, int]:
+    """prlimit(2): the (soft, hard) limits of a process."""
+    old = ffi.new("uint64_t[2]")
+    check(lib.sh_prlimit(pid, resource, ffi.NULL, old), "prlimit")
+    return old[0], old[1]
+
+
 def close_range(first: int, last: int, flags: int = 0) -> None:
     """close_range(2); flags 4 is CLOSE_RANGE_CLOEXEC."""
     check(lib.sh_close_range(first, last, flags), "close_range")

@@ -2,6 +2,7 @@
 
 from pyrunc.commands import bundle_of, refuse_systemd_cgroup, rootless_of
 from pyrunc.container import Container
+from pyrunc.foreground import become_subreaper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,13 +13,18 @@ def run(invocation: "Invocation") -> int:
     """Runs the container and returns its process's exit status, 0 with --detach.  Raises PyruncError."""
     refuse_systemd_cgroup(invocation)
     options = invocation.options
+    detach = options.flag("detach")
+    # Orphans of the container come to us, whose end would otherwise be nobody's business here.
+    subreaper = not detach and not options.flag("no-subreaper")
+    if subreaper:
+        become_subreaper()
     return Container.run(
         invocation.root,
         invocation.arguments[0],
         bundle_of(invocation),
-        detach=options.flag("detach"),
+        detach=detach,
         keep=options.flag("keep"),
-        no_subreaper=options.flag("no-subreaper"),
+        reap_orphans=subreaper,
         pid_file=options.text("pid-file"),
         console_socket=options.text("console-socket"),
         no_pivot=options.flag("no-pivot"),

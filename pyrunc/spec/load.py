@@ -19,8 +19,15 @@ def load_config(bundle: str) -> "dict[str, Any]":
 
     Raises PyruncError if it cannot be read, ConfigError if it is no JSON object (config.md).
     """
+    return load_bundle(bundle)[0]
+
+
+def load_bundle(bundle: str) -> "tuple[dict[str, Any], bytes]":
+    """As `load_config`, with the file's own bytes."""
+    path = os.path.join(bundle, CONFIG)
     try:
-        return load_file(os.path.join(bundle, CONFIG))
+        octets = read(path)
+        return parse(octets, path), octets
     except FileNotFoundError:
         # The sentence is runc's: callers know it.
         raise ConfigError(
@@ -31,18 +38,22 @@ def load_config(bundle: str) -> "dict[str, Any]":
 
 def load_file(path: str) -> "dict[str, Any]":
     """The JSON object in a file, nulls dropped.  Raises FileNotFoundError, PyruncError or ConfigError."""
+    return parse(read(path), path)
+
+
+def read(path: str) -> bytes:
+    """The bytes of a regular file of bounded size.  Raises FileNotFoundError, PyruncError or ConfigError."""
     try:
         # O_NONBLOCK: a FIFO must be refused, not waited for.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
         try:
-            octets = _read(descriptor, path)
+            return _read(descriptor, path)
         finally:
             os.close(descriptor)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise from_os_error(error, operation=f"read {path}") from error
-    return parse(octets, path)
 
 
 def parse(octets: bytes, name: str) -> "dict[str, Any]":

@@ -1,0 +1,205 @@
+"""The builder: a short-lived fork of the runtime that makes the container's file system from inside its namespaces.
+
+It joins every namespace of the helper but the pid namespace, works on descriptors only, and is gone before the
+root changes: it never has a file tree that the container controls as its own "/".
+"""
+
+import marshal
+import os
+import sys
+
+from pyrunc import helper, hooks, syscalls
+from pyrunc.errors import PyruncError, from_os_error
+from pyrunc.namespaces import BUILDER_NAMESPACES, CLONE_NEWPID, CLONE_NEWUSER
+from pyrunc.operations.base import perform_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyrunc.launch import Helper
+    from pyrunc.operations.base import Operation
+    from pyrunc.operations.build import Build
+
+PR_SET_PDEATHSIG = 1
+SIGKILL = 9
+MAX_REPORT = 1 << 20
+SOCK_SEQPACKET = 5
+
+
+class Builder:
+    """The runtime's side of a running builder.  Owns the socket: finish() or kill() it."""
+
+    __slots__ = ("fd", "pid")
+
+    def __init__(self, pid: int, fd: int) -> None:
+        self.pid = pid
+        self.fd = fd
+
+    def wait_mounted(self) -> int:
+        """Waits until the file system stands.  Returns the descriptor of its root mount; raises what went wrong."""
+        fds = self.read_report()
+        if not fds:
+            raise PyruncError("the builder gave no root")
+        return fds[0]
+
+    def go_on(self) -> None:
+        """Lets a builder that was started with Hooks run them and do the rest, and waits for that."""
+        syscalls.send(self.fd, b"g")
+        for fd in self.read_report():
+            os.close(fd)
+
+    def read_report(self) -> list[int]:
+        """One report: nothing but descriptors, or the error that it tells."""
+        data, fds = syscalls.recv(self.fd, MAX_REPORT, 1)
+        if not data:
+            raise PyruncError("the builder was killed before the file system was ready")
+        report = marshal.loads(data)
+        if report is not None:
+            for fd in fds:
+                os.close(fd)
+            reason, operation, place, hint, errno = report
+            raise PyruncError(reason, operation=operation, place=place, hint=hint, errno=errno)
+        return fds
+
+    def finish(self) -> None:
+        """Waits for the builder's end, which comes by itself after its last report."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+            os.waitpid(self.pid, 0)
+
+    def kill(self) -> None:
+        """Ends the builder wherever it is."""
+        if self.fd >= 0:
+            os.kill(self.pid, SIGKILL)  # it is our child and has not been waited for: the pid is its own
+            self.finish()
+
+
+class Hooks:
+    """The createContainer hooks: entries of config.json, the state that they read, and for whom."""
+
+    __slots__ = ("container_id", "entries", "state")
+
+    def __init__(self, entries: "list[Any]", state: "dict[str, object]", container_id: str) -> None:
+        self.entries = entries
+        self.state = state
+        self.container_id = container_id
+
+
+def start(
+    operations: "list[Operation]", build: "Build", inside: "Helper", namespaces: int, before_pivot: "Hooks | None"
+) -> Builder:
+    """Forks the builder.
+
+    namespaces:   flags of those that the container has of its own, made or joined
+    before_pivot: given when hooks run while the file system stands, in the builder or in the runtime: it then
+                  waits for `go_on` before it runs its own and does what has to come after them
+    """
+    ours, theirs = syscalls.socketpair(SOCK_SEQPACKET)
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(ours)
+        os.close(theirs)
+        raise from_os_error(error, operation="fork the builder") from error
+    if pid:
+        os.close(theirs)
+        return Builder(pid, ours)
+    status = 1
+    try:
+        os.close(ours)
+        work(operations, build, inside, namespaces, before_pivot, theirs)
+        status = 0
+    except PyruncError as error:
+        tell(theirs, (error.reason, error.operation, error.place, error.hint, error.errno))
+    except OSError as error:
+        tell(theirs, (str(from_os_error(error)), "", "", "", error.errno or 0))
+    except BaseException as error:  # noqa: BLE001 a fork must not return into its parent's code, whatever happens
+        tell(theirs, (f"internal error in the builder: {where(error)}", "", "", "", 0))
+    finally:
+        os._exit(status)
+
+
+def tell(fd: int, report: "tuple[str, str, str, str, int] | None", fds: "list[int] | tuple[int, ...]" = ()) -> None:
+    """Sends a report; None is success.  A runtime that has gone away needs none."""
+    try:
+        syscalls.send(fd, marshal.dumps(report), fds)
+    except BrokenPipeError:
+        os._exit(1)
+
+
+def where(error: BaseException) -> str:
+    """The error with its last line of code: `traceback` cannot be imported any more."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})" if trace is not None else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+def seal_imports() -> None:
+    """From here on an import fails and reads nothing: soon the files at its path may be the container's."""
+    sys.meta_path.clear()
+    sys.path_hooks.clear()
+    sys.path.clear()
+
+
+def work(
+    operations: "list[Operation]",
+    build: "Build",
+    inside: "Helper",
+    namespaces: int,
+    before_pivot: "Hooks | None",
+    report: int,
+) -> None:
+    """What the builder does, from start to end."""
+    syscalls.prctl(PR_SET_PDEATHSIG, SIGKILL)
+    seal_imports()
+    perform_all(operations, build, "prepare")
+    for fd in inside.channel.receive(helper.PREPARED)[2]:
+        os.close(fd)
+    enter(inside, namespaces & BUILDER_NAMESPACES)
+    if before_pivot is None:
+        perform_all(operations, build)
+        tell(report, None, [build.root])
+        return
+    perform_all([operation for operation in operations if not operation.after_hooks], build)
+    tell(report, None, [build.root])
+    if not syscalls.recv(report, 1)[0]:
+        os._exit(1)
+    if before_pivot.entries:
+        if namespaces & CLONE_NEWPID:
+            syscalls.setns(inside.pidfd, CLONE_NEWPID)
+        hooks.run_hooks(
+            before_pivot.entries, before_pivot.state, "createContainer", container_id=before_pivot.container_id
+        )
+    perform_all([operation for operation in operations if operation.after_hooks], build)
+    tell(report, None)
+
+
+def enter(inside: "Helper", namespaces: int) -> None:
+    """Joins the helper's namespaces and, with a user namespace among them, becomes its root."""
+    try:
+        if namespaces:
+            syscalls.setns(inside.pidfd, namespaces)
+        if namespaces & CLONE_NEWUSER:
+            os.setresgid(0, 0, 0)
+            os.setresuid(0, 0, 0)
+            # The change of credentials has cleared it.
+            syscalls.prctl(PR_SET_PDEATHSIG, SIGKILL)
+    except OSError as error:
+        raise from_os_error(error, operation="join the container's namespaces") from error
+
+
+def make_proc(inside: "Helper", options: "list[tuple[str, str | None]]") -> int:
+    """A procfs of the helper's pid namespace, as a detached mount (MESSAGE_PREPARE)."""
+    records = [helper.record(helper.TAG_PROC)]
+    for key, value in options:
+        payload = helper.text(key) if value is None else helper.pair(key, value)
+        records.append(helper.record(helper.TAG_PROC_OPTION, payload))
+    inside.channel.send(helper.PREPARE, records)
+    fds = inside.channel.receive(helper.PREPARED)[2]
+    if not fds:
+        raise PyruncError("pyrunc-init gave no procfs")
+    return fds[0]

@@ -1,0 +1,365 @@
+"""A container and what can be done with it: one method a verb (runtime.md, "Operations").
+
+Everything here is usable from a program: no state but what the arguments name, nothing printed, no exit.  All
+methods raise PyruncError, and then have changed nothing or undone it.
+"""
+
+import os
+from _signal import pidfd_send_signal
+
+from pyrunc import cgroups, foreground, helper, log, syscalls, terminal
+from pyrunc.creation import CONFIG, HOOKS, START_SOCKET, Creation, Options
+from pyrunc.errors import ContainerNotFound, InvalidTransition, PyruncError, from_os_error
+from pyrunc.fastjson import loads
+from pyrunc.hooks import run_hooks
+from pyrunc.launch import Helper
+from pyrunc.record import CREATING, Record, open_process, spec_state, state_dict
+from pyrunc.state import StateDirectory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+POLLIN = 0x1
+SIGKILL = 9
+# How long a killed container may take to go: seconds.
+KILL_PATIENCE = 10.0
+
+
+class Container:
+    """A container of a state root.  Makes no promise that it exists: each verb looks again."""
+
+    __slots__ = ("id", "root")
+
+    def __init__(self, root: str, id: str) -> None:
+        self.root = root
+        self.id = id
+
+    @classmethod
+    def create(cls, root: str, id: str, bundle: str, **options: "Any") -> "Container":
+        """Creates a container from the bundle, up to its process, which waits for `start`.
+
+        pid_file:       where to write the process's pid
+        console_socket: AF_UNIX socket that gets the terminal's master end
+        no_pivot:       move the root over "/" where pivot_root is impossible (an initramfs)
+        no_new_keyring: stay in the caller's session keyring
+        preserve_fds:   how many descriptors from 3 on the process gets
+        rootless:       "true", "false" or "auto": whether to do without the privileges of root
+        """
+        creation = Creation(root, id, os.path.abspath(bundle), Options(**options))
+        terminal.check_console(creation.plan.process.terminal, True, creation.options.console_socket)
+        state, process = creation.perform(wait_for_start=True)
+        process.close()
+        state.close()
+        return cls(root, id)
+
+    @classmethod
+    def run(
+        cls,
+        root: str,
+        id: str,
+        bundle: str,
+        *,
+        detach: bool = False,
+        keep: bool = False,
+        reap_orphans: bool = False,
+        **options: "Any",
+    ) -> int:
+        """Creates and starts a container and, unless detach, waits for its process and deletes the container.
+
+        Returns the exit status (128+n for signal n), 0 with detach.  keep leaves the stopped container to
+        `delete`; reap_orphans is for a caller that is a subreaper and has no other children.
+        """
+        creation = Creation(root, id, os.path.abspath(bundle), Options(**options))
+        terminal.check_console(creation.plan.process.terminal, detach, creation.options.console_socket)
+        mask = foreground.hold_signals() if not detach else set()
+        try:
+            state, process = creation.perform(wait_for_start=False)
+            container = cls(root, id)
+            try:
+                container.start_process(state, creation.record, process.channel)
+            except BaseException:
+                close_fd(creation.master)
+                process.close()
+                container.destroy(state, creation.record)
+                raise
+            state.close()
+            if detach:
+                process.close()
+                return 0
+            try:
+                status = wait_foreground(process, creation.master, reap_orphans)
+            finally:
+                process.close()
+                if not keep:
+                    container.delete(force=True)
+            return status
+        finally:
+            if mask:
+                foreground.release_signals(mask)
+
+    @classmethod
+    def load(cls, root: str, id: str) -> "Container":
+        """The container of that id.  Raises ContainerNotFound."""
+        StateDirectory.open(root, id, lock=False).close()
+        return cls(root, id)
+
+    def start(self) -> None:
+        """Lets the created container's process run its program; returns when it does.
+
+        A startContainer hook or the program itself that cannot be run, and a poststart hook that fails, end the
+        container and are raised.
+        """
+        with StateDirectory.open(self.root, self.id) as state:
+            record = state.load()
+            status = status_of(state, record)
+            if status != "created":
+                reasons = {
+                    "running": "cannot start an already running container",
+                    "paused": "cannot start an already running container",
+                    "stopped": "cannot start a container that has stopped",
+                }
+                raise InvalidTransition(reasons.get(status, f"cannot start a container that is {status}"))
+            try:
+                channel = helper.Channel(syscalls.unix_connect(state.fd, START_SOCKET))
+            except OSError as error:
+                raise from_os_error(error, operation="reach the container's process") from error
+            try:
+                self.start_process(state, record, channel)
+            except BaseException:
+                kill_process(record)
+                raise
+            finally:
+                channel.close()
+
+    def start_process(self, state: StateDirectory, record: Record, channel: helper.Channel) -> None:
+        """Sends the start, waits for the program's exec, runs the poststart hooks."""
+        channel.send(helper.START)
+        state.unlink(START_SOCKET)
+        channel.ended()
+        hooks = self.later_hooks(state, "poststart")
+        if hooks:
+            run_hooks(hooks, spec_state(record, "running", record.pid), "poststart", container_id=self.id)
+
+    def later_hooks(self, state: StateDirectory, kind: str) -> "list[Any]":
+        """The poststart or poststop hooks that the container was created with."""
+        if not state.exists(HOOKS):
+            return []
+        hooks: list[Any] = loads(state.read(HOOKS).decode("utf-8", "surrogateescape")).get(kind, [])
+        return hooks
+
+    def kill(self, signal: int, all: bool = False) -> None:
+        """Sends a signal to the container's process, with all to every process of the container.
+
+        A container that shares its pid namespace is killed (9) as a whole; one that is paused is thawed for it.
+        """
+        with StateDirectory.open(self.root, self.id, lock=False) as state:
+            record = state.load()
+            pidfd = open_process(record.pid, record.start_time)
+            try:
+                if all or (signal == SIGKILL and not record.own_pidns):
+                    signal_all(record, signal)
+                    if pidfd is None and not all:
+                        raise InvalidTransition("container not running")
+                elif pidfd is None:
+                    raise InvalidTransition("container not running")
+                else:
+                    try:
+                        pidfd_send_signal(pidfd, signal)
+                    except ProcessLookupError:
+                        raise InvalidTransition("container not running") from None
+                    except OSError as error:
+                        raise from_os_error(error, operation=f"send signal {signal}") from error
+                if signal == SIGKILL and cgroups.is_frozen(record.cgroups):
+                    cgroups.thaw(record.cgroups)
+            finally:
+                close_fd(-1 if pidfd is None else pidfd)
+
+    def delete(self, force: bool = False) -> None:
+        """Removes a container that has stopped or was never started; with force any, and what a crash left."""
+        with StateDirectory.open(self.root, self.id) as state:
+            try:
+                record = state.load()
+            except ContainerNotFound:
+                if not force:
+                    raise
+                state.remove()
+                return
+            status = status_of(state, record)
+            if not force and status not in ("stopped", "created"):
+                raise InvalidTransition(f"cannot delete container {self.id} that is not stopped: {status}")
+            self.destroy(state, record)
+
+    def destroy(self, state: StateDirectory, record: Record) -> None:
+        """Ends what lives, removes the cgroup, runs the poststop hooks, forgets the container."""
+        kill_process(record)
+        if record.cgroups:
+            cgroups.kill_all(record.cgroups)
+            cgroups.remove(record.cgroups, timeout=KILL_PATIENCE)
+        hooks = self.later_hooks(state, "poststop")
+        if hooks:
+            stopped = spec_state(record, "stopped", 0)
+            for failure in run_hooks(hooks, stopped, "poststop", container_id=self.id, keep_going=True):
+                log.warn(str(failure))
+        state.remove()
+
+    def state(self) -> "dict[str, object]":
+        """The container's state: runtime.md's fields and runc's own (owner, created, rootfs)."""
+        with StateDirectory.open(self.root, self.id, lock=False) as state:
+            record = state.load()
+            status = status_of(state, record)
+            return state_dict(record, status, 0 if status == "stopped" else record.pid)
+
+    def status(self) -> str:
+        """"creating", "created", "running", "paused" or "stopped"."""
+        with StateDirectory.open(self.root, self.id, lock=False) as state:
+            return status_of(state, state.load())
+
+    def config(self) -> "dict[str, Any]":
+        """The configuration that the container was created with."""
+        from pyrunc.spec.load import parse
+
+        with StateDirectory.open(self.root, self.id, lock=False) as state:
+            return parse(state.read(CONFIG), CONFIG)
+
+    def wait(self) -> int:
+        """Waits for the container's process, which must be a child of the caller, and returns its exit status."""
+        with StateDirectory.open(self.root, self.id, lock=False) as state:
+            record = state.load()
+        return foreground.exit_status(record.pid)
+
+    def exec(
+        self,
+        process: "dict[str, Any]",
+        *,
+        detach: bool = False,
+        pid_file: "str | None" = None,
+        console_socket: "str | None" = None,
+        preserve_fds: int = 0,
+        ignore_paused: bool = False,
+        cgroup: "list[str] | tuple[str, ...]" = (),
+        reap_orphans: bool = False,
+    ) -> int:
+        """Runs another process in the container (a checked `process` object of config.json).
+
+        Returns its exit status, 0 with detach.  cgroup: where to put it, as runc's --cgroup.
+        """
+        from pyrunc.execution import Execution
+
+        with StateDirectory.open(self.root, self.id, lock=False) as state:
+            record = state.load()
+            status = status_of(state, record)
+        if status in ("stopped", "creating"):
+            raise InvalidTransition(f"cannot exec in a {status} container")
+        if status == "paused" and not ignore_paused:
+            raise InvalidTransition("cannot exec in a paused container (use --ignore-paused to override)")
+        execution = Execution(self, record, process, console_socket, preserve_fds, list(cgroup))
+        terminal.check_console(execution.settings.terminal, detach, console_socket)
+        mask = foreground.hold_signals() if not detach else set()
+        try:
+            running = execution.perform(pid_file)
+            try:
+                return 0 if detach else wait_foreground(running, execution.master, reap_orphans)
+            finally:
+                running.close()
+        finally:
+            if mask:
+                foreground.release_signals(mask)
+
+
+def list_containers(root: str) -> "list[dict[str, object]]":
+    """The states of all containers of a root, by id.  Those that vanish or cannot be read meanwhile are left out."""
+    from pyrunc.record import owner_name
+
+    try:
+        names = sorted(os.listdir(root))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise from_os_error(error, operation="list containers") from error
+    found = []
+    for name in names:
+        if name.startswith("."):
+            continue
+        try:
+            with StateDirectory.open(root, name, lock=False) as state:
+                record = state.load()
+                status = status_of(state, record)
+        except ContainerNotFound:
+            continue
+        except PyruncError as error:
+            log.warn(f"{name}: {error}")
+            continue
+        entry = state_dict(record, status, 0 if status == "stopped" else record.pid)
+        entry["owner"] = owner_name(record.owner)
+        found.append(entry)
+    return found
+
+
+def status_of(state: StateDirectory, record: Record) -> str:
+    """What the container is now: asked of the kernel, not remembered."""
+    pidfd = open_process(record.pid, record.start_time)
+    if pidfd is None:
+        return CREATING if record.phase == CREATING and record.pid == 0 else "stopped"
+    os.close(pidfd)
+    if record.phase == CREATING:
+        return CREATING
+    if state.exists(START_SOCKET):
+        return "created"
+    return "paused" if cgroups.is_frozen(record.cgroups) else "running"
+
+
+def signal_all(record: Record, signal: int) -> None:
+    """Sends a signal to every process in the container's cgroup."""
+    if signal == SIGKILL:
+        cgroups.kill_all(record.cgroups)
+        return
+    for pid in cgroups.processes(record.cgroups):
+        try:
+            os.kill(pid, signal)
+        except ProcessLookupError:
+            continue  # it ended by itself
+
+
+def kill_process(record: Record) -> None:
+    """Kills the container's first process and waits until it is gone.  Raises PyruncError when it does not go."""
+    pidfd = open_process(record.pid, record.start_time)
+    if pidfd is None:
+        return
+    try:
+        try:
+            pidfd_send_signal(pidfd, SIGKILL)
+        except ProcessLookupError:
+            return
+        if cgroups.is_frozen(record.cgroups):
+            cgroups.thaw(record.cgroups)
+        if not syscalls.poll(pidfd, POLLIN, int(KILL_PATIENCE * 1000)):
+            raise PyruncError(
+                f"process {record.pid} does not end",
+                operation="kill the container's process",
+                hint="It hangs in the kernel: see /proc/PID/stack.",
+            )
+        reap(record.pid)
+    finally:
+        os.close(pidfd)
+
+
+def reap(pid: int) -> None:
+    """Collects the process if it was our own child."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
+
+
+def wait_foreground(process: Helper, master: int, reap_orphans: bool) -> int:
+    """Waits for the process, relaying its terminal if it has one, and returns its exit status."""
+    if master >= 0:
+        return terminal.relay(master, process.pid, process.pidfd, reap_orphans=reap_orphans)
+    return foreground.wait(process.pid, process.pidfd, reap_orphans=reap_orphans)
+
+
+def close_fd(fd: int) -> None:
+    """Closes a descriptor that there may be."""
+    if fd >= 0:
+        os.close(fd)

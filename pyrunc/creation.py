@@ -1,0 +1,358 @@
+"""Creating a container: the plan performed in its stages, and undone as a whole when any of them fails."""
+
+import os
+from errno import EACCES, EBUSY, ENOENT, EOPNOTSUPP, EPERM
+
+from pyrunc import builder, cgroups, helper, log, syscalls, terminal
+from pyrunc.errors import PyruncError, from_os_error
+from pyrunc.facts import read_facts
+from pyrunc.fastjson import dumps
+from pyrunc.hooks import run_hooks
+from pyrunc.launch import Helper, spawn, user_namespace, write_proc
+from pyrunc.namespaces import CLONE_NEWCGROUP, CLONE_NEWUSER, open_namespaces
+from pyrunc.operations.base import perform_all
+from pyrunc.operations.build import Build
+from pyrunc.plan import Plan
+from pyrunc.record import CREATED, Record, pid_start_time, spec_state, timestamp
+from pyrunc.security.lsm import exec_labels
+from pyrunc.security.seccomp import filter_for
+from pyrunc.setup import Setup
+from pyrunc.spec.check import check_config
+from pyrunc.spec.load import load_bundle
+from pyrunc.state import StateDirectory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyrunc.process import ProcessSettings
+
+# Files of the state directory.
+CONFIG = "config.json"  # as it was when the container was created: later changes have no effect
+START_SOCKET = "start.sock"  # there until the container is started
+HOOKS = "hooks.json"  # those of poststart and poststop, if there are any
+
+RLIMIT_NOFILE = 7
+CACHE = ".seccomp"
+ROOT_KINDS = {"pivot": helper.FD_PIVOT, "move": helper.FD_MOVE, "chroot": helper.FD_CHROOT}
+
+
+class Options:
+    """What the caller of create and run may choose; see `Container.create`."""
+
+    __slots__ = ("console_socket", "no_new_keyring", "no_pivot", "pid_file", "preserve_fds", "rootless")
+
+    def __init__(
+        self,
+        pid_file: "str | None" = None,
+        console_socket: "str | None" = None,
+        no_pivot: bool = False,
+        no_new_keyring: bool = False,
+        preserve_fds: int = 0,
+        rootless: str = "auto",
+    ) -> None:
+        self.pid_file = pid_file
+        self.console_socket = console_socket
+        self.no_pivot = no_pivot
+        self.no_new_keyring = no_new_keyring
+        self.preserve_fds = preserve_fds
+        self.rootless = rootless
+
+
+class Creation:
+    """One container on its way from nothing to "created".
+
+    After perform() the caller owns `state` (open and locked) and `process`; `master` is the terminal's other end
+    when nobody else took it, else -1.
+    """
+
+    __slots__ = ("builder", "config_bytes", "facts", "master", "options", "plan", "process", "record", "root", "state")
+
+    def __init__(self, root: str, id: str, bundle: str, options: Options) -> None:
+        """Loads, checks and plans.  Raises PyruncError; nothing has been touched then."""
+        self.root = root
+        self.options = options
+        config, self.config_bytes = load_bundle(bundle)
+        check_config(config)
+        self.facts = read_facts(options.rootless)
+        self.plan = Plan(config, id, bundle, self.facts, options.no_pivot)
+        self.record = Record(
+            id=id,
+            ociVersion=config["ociVersion"],
+            bundle=bundle,
+            rootfs=self.plan.rootfs,
+            created=timestamp(),
+            owner=os.geteuid(),
+            annotations=config.get("annotations") or {},
+            cgroups=self.plan.cgroup.paths,
+            namespaces={
+                entry["type"]: entry.get("path") or ""
+                for entry in (config.get("linux") or {}).get("namespaces") or ()
+            },
+            own_pidns=self.plan.own_pidns,
+            rootless=not self.facts.privileged,
+        )
+        self.state: "StateDirectory | None" = None
+        self.process: "Helper | None" = None
+        self.builder: "builder.Builder | None" = None
+        self.master = -1
+
+    def perform(self, wait_for_start: bool) -> "tuple[StateDirectory, Helper]":
+        """Everything up to "created".  Raises PyruncError; nothing is left then.
+
+        wait_for_start: the process waits for another command's `start` on a socket; otherwise the caller keeps
+        the channel and starts it (`run`).
+        """
+        opened = open_namespaces(self.plan.namespaces)
+        try:
+            for warning in self.plan.warnings:
+                log.warn(warning)
+            self.state = StateDirectory.create(self.root, self.plan.id, self.record.dump())
+            try:
+                self.make_process(opened)
+                return self.finish(wait_for_start)
+            except BaseException:
+                self.undo()
+                raise
+        except OSError as error:
+            raise from_os_error(error) from error
+        finally:
+            for _, fd in opened:
+                os.close(fd)
+
+    def make_process(self, opened: "list[tuple[int, int]]") -> None:
+        """The cgroup, and pyrunc-init in it and in its namespaces; then its file system, while limits are set."""
+        plan = self.plan
+        assert self.state is not None
+        self.state.write(CONFIG, self.config_bytes)
+        later = {kind: plan.hooks[kind] for kind in ("poststart", "poststop") if kind in plan.hooks}
+        if later:
+            self.state.write(HOOKS, dumps(later).encode("utf-8", "surrogateescape"))
+        perform_all(plan.cgroup.create, NO_BUILD)
+        self.process = process = self.spawn()
+        if plan.namespaces.staged:
+            orders = () if self.facts.privileged else (helper.record(helper.TAG_DUMPABLE),)
+            process.enter(plan.namespaces, opened, orders)
+        self.record.pid = process.pid
+        self.record.start_time = pid_start_time(process.pid) or 0
+        self.state.save(self.record)
+        if self.facts.cgroup.version == 1 or plan.cgroup.cgroup_fd_path is None:
+            cgroups.attach(plan.cgroup.paths, process.pid)
+        if plan.process.oom_score_adj is not None:
+            write_proc(process.pid, "oom_score_adj", str(plan.process.oom_score_adj), "process.oomScoreAdj")
+        cgroup_namespace = plan.namespaces.new & CLONE_NEWCGROUP
+        process.channel.send(helper.PREPARE, [helper.record(helper.TAG_CGROUP_NAMESPACE)] if cgroup_namespace else [])
+        if plan.filesystem:
+            self.start_builder(process)
+        else:
+            process.channel.receive(helper.PREPARED)
+        perform_all(plan.cgroup.limits, NO_BUILD)
+        raise_limits(process.pid, plan.process)
+
+    def spawn(self) -> Helper:
+        """On cgroup v2 straight into the cgroup, unless the kernel refuses that there (a threaded cgroup)."""
+        path = self.plan.cgroup.cgroup_fd_path
+        if path is None:
+            return spawn(self.plan.namespaces)
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return spawn(self.plan.namespaces, fd)
+        except PyruncError as error:
+            if error.errno not in (EBUSY, EOPNOTSUPP, EACCES, ENOENT, EPERM):
+                raise
+            process = spawn(self.plan.namespaces)
+            cgroups.attach(self.plan.cgroup.paths, process.pid)
+            return process
+        finally:
+            os.close(fd)
+
+    def start_builder(self, process: Helper) -> None:
+        """Forks the builder, which makes the file system."""
+        plan = self.plan
+        build = Build(
+            plan.rootfs,
+            plan.bundle,
+            in_userns=plan.in_userns,
+            make_proc=lambda options: builder.make_proc(process, options),
+            make_userns=user_namespace,
+        )
+        if plan.inside & CLONE_NEWUSER:
+            build.userns_fd = os.open(f"/proc/{process.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self.builder = builder.start(
+                plan.filesystem,
+                build,
+                process,
+                plan.inside,
+                self.plan_builder_hooks() if plan.hooks_before_pivot else None,
+            )
+        finally:
+            if build.userns_fd >= 0:
+                os.close(build.userns_fd)
+
+    def plan_builder_hooks(self) -> builder.Hooks:
+        """The createContainer hooks and what they read."""
+        entries = self.plan.hooks.get("createContainer", [])
+        return builder.Hooks(entries, self.inner_state("creating") if entries else {}, self.plan.id)
+
+    def finish(self, wait_for_start: bool) -> "tuple[StateDirectory, Helper]":
+        """From the finished file system to the process that waits for its start."""
+        plan, process, state = self.plan, self.process, self.state
+        assert process is not None
+        assert state is not None
+        setup = self.plan_setup()
+        root = self.builder.wait_mounted() if self.builder else os.open(plan.rootfs, os.O_PATH | os.O_CLOEXEC)
+        listener = -1
+        try:
+            for kind in ("prestart", "createRuntime"):
+                if kind in plan.hooks:
+                    outer = spec_state(self.record, "creating", process.pid)
+                    run_hooks(plan.hooks[kind], outer, kind, container_id=plan.id)
+            if self.builder:
+                if plan.hooks_before_pivot:
+                    self.builder.go_on()
+                self.builder.finish()
+            setup.add_fd(ROOT_KINDS[plan.root_kind], root)
+            if wait_for_start:
+                listener = syscalls.unix_listen(state.fd, START_SOCKET)
+                setup.add_fd(helper.FD_LISTENER, listener)
+            setup.send(process.channel)
+        finally:
+            os.close(root)
+            if listener >= 0:
+                os.close(listener)
+        self.master = wait_ready(process, self.options.console_socket)
+        self.record.phase = CREATED
+        state.save(self.record)
+        if self.options.pid_file:
+            write_pid_file(self.options.pid_file, process.pid)
+        return state, process
+
+    def plan_setup(self) -> Setup:
+        """MESSAGE_SETUP but for the descriptors that are not known yet."""
+        plan, config = self.plan, self.plan.config
+        assert self.process is not None
+        setup = Setup()
+        setup.add_process(plan.process)
+        if self.facts.privileged:
+            setup.add_groups(plan.process.additional_gids)
+        setup.add_capabilities(plan.capabilities)
+        if config.get("hostname"):
+            setup.add_string(helper.TAG_HOSTNAME, config["hostname"])
+        if config.get("domainname"):
+            setup.add_string(helper.TAG_DOMAINNAME, config["domainname"])
+        if plan.propagation is not None:
+            setup.add_number(helper.TAG_ROOT_PROPAGATION, plan.propagation)
+        for name, value in plan.sysctls:
+            setup.add_sysctl(name, value)
+        if not self.options.no_new_keyring:
+            setup.add_string(helper.TAG_KEYRING, f"_ses.{plan.id}")
+        add_security(setup, plan.process, config, self.root)
+        if plan.process.terminal:
+            setup.add_terminal(plan.process.console_size, bind=True)
+        if "startContainer" in plan.hooks:
+            inner = dumps(self.inner_state("created"))
+            setup.add_hooks(plan.hooks["startContainer"], inner, plan.process.env)
+        for number in range(self.options.preserve_fds):
+            setup.add_fd(helper.FD_PRESERVE, 3 + number)
+        return setup
+
+    def inner_state(self, status: str) -> "dict[str, object]":
+        """The state for hooks inside the container's namespaces, with the pid as it is seen there."""
+        assert self.process is not None
+        return spec_state(self.record, status, inner_pid(self.process.pid))
+
+    def undo(self) -> None:
+        """Ends and removes all that was made.  What cannot be removed is left to `delete --force`, and logged."""
+        try:
+            if self.builder:
+                self.builder.kill()
+            if self.process:
+                self.process.kill()
+            if self.master >= 0:
+                os.close(self.master)
+            cgroups.kill_all(self.plan.cgroup.paths)
+            cgroups.remove(self.plan.cgroup.paths, timeout=10.0)
+            if self.state:
+                self.state.remove()
+        except (OSError, PyruncError) as error:
+            log.warn(f"{self.plan.id}: not all could be cleaned up: {error}")
+            if self.state:
+                self.state.close()
+
+
+# The cgroup's operations share nothing while they are performed.
+NO_BUILD = Build("", "", make_proc=lambda _: -1, make_userns=lambda _uids, _gids: -1)
+
+
+def wait_ready(process: Helper, console_socket: "str | None") -> int:
+    """Waits until the process has applied its settings.  Returns the master of its terminal, -1 when there is none
+    or when the console socket took it."""
+    master = -1
+    try:
+        while True:
+            kind, records, fds = process.channel.receive(helper.CONSOLE, helper.READY)
+            if kind == helper.READY:
+                return master
+            master = fds[0]
+            if console_socket:
+                terminal.send_console(console_socket, master, helper.string_in(records, helper.TAG_CONSOLE_NAME))
+                os.close(master)
+                master = -1
+    except BaseException:
+        if master >= 0:
+            os.close(master)
+        raise
+
+
+def add_security(setup: Setup, process: "ProcessSettings", config: "dict[str, Any]", root: str) -> None:
+    """The seccomp filter and the LSM labels."""
+    seccomp = (config.get("linux") or {}).get("seccomp")
+    if seccomp:
+        compiled = filter_for(seccomp, os.path.join(root, CACHE))
+        for warning in compiled.warnings:
+            log.debug(warning)
+        setup.add_seccomp(compiled)
+    for file, label in exec_labels(process):
+        setup.add_label(file, label)
+
+
+def raise_limits(pid: int, process: "ProcessSettings") -> None:
+    """Raises the hard limits that the helper could not raise itself; it sets all limits, right before exec."""
+    for index, (resource, soft, hard) in enumerate(process.rlimits):
+        try:
+            current, highest = syscalls.get_limits(pid, resource)
+            if hard > highest:
+                syscalls.prlimit(pid, resource, min(current, hard), hard)
+        except OSError as error:
+            raise PyruncError(
+                str(error),
+                operation=f"set the limits to {soft}:{hard}",
+                place=f"process.rlimits[{index}]",
+                hint="Raising a hard limit needs CAP_SYS_RESOURCE." if error.errno == EPERM else "",
+                errno=error.errno or 0,
+            ) from error
+
+
+def inner_pid(pid: int) -> int:
+    """The process's pid in its innermost pid namespace (NSpid of /proc/PID/status)."""
+    with open(f"/proc/{pid}/status") as status:
+        for line in status:
+            if line.startswith("NSpid:"):
+                return int(line.split()[-1])
+    return pid
+
+
+def write_pid_file(path: str, pid: int) -> None:
+    """The pid in decimal, no newline, appearing at once: engines poll for the file."""
+    directory, name = os.path.split(path)
+    temporary = os.path.join(directory, f".{name}.pyrunc")
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        try:
+            os.write(fd, str(pid).encode("ascii"))
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
+    except OSError as error:
+        raise from_os_error(error, operation="write the pid file") from error

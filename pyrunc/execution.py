@@ -1,0 +1,154 @@
+"""exec: another process in a running container.
+
+The helper starts outside, not to be looked into by anything in the container, enters the namespaces of the
+container's process by its pidfd, and forks into the pid namespace.  Python never enters.
+"""
+
+import os
+
+from pyrunc import cgroups, helper
+from pyrunc.creation import add_security, raise_limits, wait_ready, write_pid_file
+from pyrunc.errors import InvalidTransition, from_os_error
+from pyrunc.facts import read_facts
+from pyrunc.launch import Helper, spawn_with, write_proc
+from pyrunc.namespaces import TYPES, NamespacePlan
+from pyrunc.process import plan_process
+from pyrunc.record import open_process
+from pyrunc.security.capabilities import ALL, plan_capabilities
+from pyrunc.setup import Setup
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyrunc.container import Container
+    from pyrunc.record import Record
+
+
+class Execution:
+    """One process on its way into a container.  `master` is its terminal's other end afterwards, or -1."""
+
+    __slots__ = (
+        "capabilities",
+        "cgroup_paths",
+        "config",
+        "console_socket",
+        "container",
+        "facts",
+        "in_userns",
+        "master",
+        "preserve_fds",
+        "record",
+        "settings",
+    )
+
+    def __init__(
+        self,
+        container: "Container",
+        record: "Record",
+        process: "dict[str, Any]",
+        console_socket: "str | None",
+        preserve_fds: int,
+        cgroup: "list[str]",
+    ) -> None:
+        self.container = container
+        self.record = record
+        self.config = container.config()
+        self.console_socket = console_socket
+        self.preserve_fds = preserve_fds
+        self.facts = read_facts()
+        if "capabilities" not in process:
+            process = {**process, "capabilities": (self.config.get("process") or {}).get("capabilities")}
+        self.settings = plan_process(process, (self.config.get("linux") or {}).get("personality"))
+        self.in_userns = "user" in record.namespaces and differs(record.pid, "user")
+        permitted, bounding = (ALL, ALL) if self.in_userns else (self.facts.permitted, self.facts.bounding)
+        self.capabilities = plan_capabilities(process, self.facts.last_cap, permitted, bounding)
+        self.cgroup_paths = cgroups.exec_paths(record.cgroups, cgroup)
+        self.master = -1
+
+    def perform(self, pid_file: "str | None") -> Helper:
+        """Starts the process and returns when its program runs.  The helper is the caller's to close."""
+        process = self.spawn()
+        try:
+            self.enter(process)
+            if self.facts.cgroup.version == 1:
+                cgroups.attach(self.cgroup_paths, process.pid)
+            if self.settings.oom_score_adj is not None:
+                write_proc(process.pid, "oom_score_adj", str(self.settings.oom_score_adj), "oomScoreAdj")
+            raise_limits(process.pid, self.settings)
+            self.send_setup(process)
+            self.master = wait_ready(process, self.console_socket)
+            if pid_file:
+                write_pid_file(pid_file, process.pid)
+            process.channel.send(helper.START)
+            process.channel.ended()
+        except BaseException as error:
+            if self.master >= 0:
+                os.close(self.master)
+            process.kill()
+            if isinstance(error, OSError):
+                raise from_os_error(error) from error
+            raise
+        return process
+
+    def spawn(self) -> Helper:
+        """Outside of the container, but on cgroup v2 already in its cgroup."""
+        if self.facts.cgroup.version == 1 or not self.cgroup_paths:
+            return spawn_with(0)
+        path = next(iter(self.cgroup_paths.values()))
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise from_os_error(error, operation="open the container's cgroup") from error
+        try:
+            return spawn_with(0, fd)
+        finally:
+            os.close(fd)
+
+    def enter(self, process: Helper) -> None:
+        """Sends the helper into the namespaces of the container's process, all at once by its pidfd."""
+        target = open_process(self.record.pid, self.record.start_time)
+        if target is None:
+            raise InvalidTransition("cannot exec in a stopped container")
+        try:
+            flags = 0
+            for kind in self.record.namespaces:
+                if kind != "user" or self.in_userns:
+                    flags |= TYPES[kind][0]
+            process.enter(NamespacePlan(0, [], [], [], []), [(flags, target)] if flags else [])
+        finally:
+            os.close(target)
+
+    def send_setup(self, process: Helper) -> None:
+        """Everything about the process, as for the container's first one, without what concerns the container."""
+        setup = Setup()
+        setup.add_process(self.settings)
+        if self.facts.privileged:
+            setup.add_groups(self.settings.additional_gids)
+        setup.add_capabilities(self.capabilities)
+        setup.add_string(helper.TAG_KEYRING, f"_ses.{self.record.id}")
+        add_security(setup, self.settings, self.config, self.container.root)
+        if self.settings.terminal:
+            setup.add_terminal(self.settings.console_size, bind=False)
+        for number in range(self.preserve_fds):
+            setup.add_fd(helper.FD_PRESERVE, 3 + number)
+        root = -1
+        # Where the container has no mount namespace of its own, its root is only that of its process.
+        if self.record.namespaces.get("mount") != "":
+            root = os.open(f"/proc/{self.record.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            setup.add_fd(helper.FD_CHROOT, root)
+        try:
+            setup.send(process.channel)
+        finally:
+            if root >= 0:
+                os.close(root)
+
+
+def differs(pid: int, name: str) -> bool:
+    """Whether a process has another namespace of that name than the caller."""
+    try:
+        return not os.path.samestat(os.stat(f"/proc/{pid}/ns/{name}"), os.stat(f"/proc/self/ns/{name}"))
+    except FileNotFoundError:
+        raise InvalidTransition("cannot exec in a stopped container") from None
+
+

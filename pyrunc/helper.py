@@ -1,0 +1,221 @@
+"""The messages to and from pyrunc-init: csrc/message.h in Python (docs/helper-protocol.md describes the format)."""
+
+import os
+from sys import byteorder
+
+from pyrunc import syscalls
+from pyrunc.errors import PyruncError, reason_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Literal
+
+    ORDER: Literal["little", "big"]
+
+MAGIC = 0x43525950
+VERSION = 1
+MAX_SIZE = 64 << 20
+MAX_FDS = 253
+HEADER_SIZE = 16
+
+# enum message_type
+JOIN, CONTINUE, PREPARE, SETUP, START = 1, 2, 3, 4, 5
+ERROR, WAIT, JOINED, PREPARED, CONSOLE, READY = 16, 17, 18, 19, 20, 21
+
+# enum record_tag
+TAG_JOIN, TAG_NEW, TAG_FORK, TAG_DUMPABLE, TAG_WAIT_TIME, TAG_OOM_SCORE_ADJ = 1, 2, 3, 4, 5, 6
+TAG_CGROUP_NAMESPACE, TAG_PROC, TAG_PROC_OPTION = 16, 17, 18
+TAG_FDS, TAG_HOSTNAME, TAG_DOMAINNAME, TAG_ROOT_PROPAGATION, TAG_SYSCTL, TAG_KEYRING = 32, 33, 34, 35, 36, 37
+TAG_CONSOLE, TAG_RLIMIT, TAG_UMASK, TAG_PERSONALITY, TAG_SCHEDULER, TAG_IO_PRIORITY = 38, 39, 40, 41, 42, 43
+TAG_AFFINITY, TAG_NO_NEW_PRIVS, TAG_CAPABILITIES, TAG_IDS, TAG_GROUPS, TAG_LSM_EXEC = 44, 45, 46, 47, 48, 49
+TAG_CWD, TAG_ARG, TAG_ENV, TAG_SECCOMP = 50, 51, 52, 53
+TAG_HOOK, TAG_HOOK_PATH, TAG_HOOK_ARG, TAG_HOOK_ENV, TAG_HOOK_STATE = 54, 55, 56, 57, 58
+TAG_CHOWN_STDIO, TAG_NO_SETSID = 59, 60
+TAG_ERRNO, TAG_STEP, TAG_REASON, TAG_WAIT_FOR, TAG_PID, TAG_CONSOLE_NAME = 128, 129, 130, 131, 132, 133
+
+# enum fd_kind
+FD_PIVOT, FD_MOVE, FD_CHROOT, FD_LISTENER, FD_PRESERVE = 1, 2, 3, 4, 5
+
+# enum wait_for
+WAIT_ID_MAPS, WAIT_TIME_OFFSETS = 1, 2
+
+
+class HelperError(PyruncError):
+    """What pyrunc-init said went wrong."""
+
+
+def u32(*values: int) -> bytes:
+    """Unsigned 32-bit numbers in host order; OverflowError when one does not fit."""
+    return b"".join([value.to_bytes(4, byteorder) for value in values])
+
+
+def u64(*values: int) -> bytes:
+    """Unsigned 64-bit numbers in host order; OverflowError when one does not fit."""
+    return b"".join([value.to_bytes(8, byteorder) for value in values])
+
+
+def text(value: str) -> bytes:
+    """A C string.  Raises PyruncError for a NUL inside, which would cut it (CVE-2021-43784 is of that family)."""
+    data = value.encode("utf-8", "surrogateescape")
+    if b"\0" in data:
+        raise PyruncError("a string holds a NUL byte")
+    return data + b"\0"
+
+
+def pair(first: str, second: str) -> bytes:
+    """Two C strings in one payload."""
+    return text(first) + text(second)
+
+
+def record(tag: int, payload: bytes = b"") -> bytes:
+    """One record: tag, length, payload, padding."""
+    length = len(payload)
+    return tag.to_bytes(4, byteorder) + length.to_bytes(4, byteorder) + payload + bytes(-length % 4)
+
+
+def message(type: int, records: "Iterable[bytes]" = (), fd_count: int = 0) -> bytes:
+    """A whole message, header first.  Raises PyruncError when it is larger than the helper takes."""
+    body = b"".join(records)
+    if len(body) > MAX_SIZE:
+        raise PyruncError(f"the process settings take {len(body)} bytes, more than {MAX_SIZE}")
+    header = (
+        MAGIC.to_bytes(4, byteorder)
+        + VERSION.to_bytes(2, byteorder)
+        + type.to_bytes(2, byteorder)
+        + len(body).to_bytes(4, byteorder)
+        + fd_count.to_bytes(4, byteorder)
+    )
+    return header + body
+
+
+def records_of(body: bytes) -> list[tuple[int, bytes]]:
+    """The records of a body.  Raises PyruncError when it is malformed."""
+    found = []
+    offset = 0
+    while offset < len(body):
+        if len(body) - offset < 8:
+            raise PyruncError("the helper's answer is malformed")
+        tag = int.from_bytes(body[offset : offset + 4], byteorder)
+        length = int.from_bytes(body[offset + 4 : offset + 8], byteorder)
+        offset += 8
+        if length > len(body) - offset:
+            raise PyruncError("the helper's answer is malformed")
+        found.append((tag, body[offset : offset + length]))
+        offset += length + -length % 4
+    return found
+
+
+class Channel:
+    """The runtime's end of the socket to one helper.  `fd` is owned: close() it."""
+
+    __slots__ = ("fd",)
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def close(self) -> None:
+        """Closes the socket; a helper that still waits on it ends."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def send(self, type: int, records: "Iterable[bytes]" = (), fds: "list[int] | tuple[int, ...]" = ()) -> None:
+        """Sends a message.  Raises PyruncError when the helper has gone away."""
+        if len(fds) > MAX_FDS:
+            raise PyruncError(f"{len(fds)} descriptors for the container, more than {MAX_FDS}")
+        data = message(type, records, len(fds))
+        try:
+            sent = syscalls.send(self.fd, data, fds)
+            while sent < len(data):
+                sent += syscalls.send(self.fd, data[sent:])
+        except OSError as error:
+            raise self.explain_loss() from error
+
+    def explain_loss(self) -> PyruncError:
+        """Why the helper does not listen: what it said last, or that it was killed."""
+        try:
+            self.receive(ERROR)
+        except PyruncError as error:
+            return error
+        return PyruncError("the container's init process ended too early")
+
+    def read_exactly(self, size: int, fds: list[int]) -> bytes:
+        data = b""
+        while len(data) < size:
+            try:
+                part, passed = syscalls.recv(self.fd, size - len(data), 1)
+            except OSError as error:
+                if error.errno != 104:  # ECONNRESET: it ended without having read all that we sent
+                    raise
+                part, passed = b"", []
+            fds += passed
+            if not part:
+                raise PyruncError(
+                    "the container's init process was killed before it was ready",
+                    hint="Is the memory limit too low, or was it killed from outside?",
+                )
+            data += part
+        return data
+
+    def receive_any(self) -> tuple[int, list[tuple[int, bytes]], list[int]]:
+        """The next message: (type, records, descriptors).  Raises HelperError for an ERROR message."""
+        fds: list[int] = []
+        header = self.read_exactly(HEADER_SIZE, fds)
+        magic = int.from_bytes(header[0:4], byteorder)
+        version = int.from_bytes(header[4:6], byteorder)
+        type = int.from_bytes(header[6:8], byteorder)
+        size = int.from_bytes(header[8:12], byteorder)
+        if magic != MAGIC or version != VERSION or size > MAX_SIZE:
+            raise PyruncError("pyrunc-init does not match this pyrunc: build or install it again")
+        records = records_of(self.read_exactly(size, fds)) if size else []
+        if type == ERROR:
+            raise error_of(records)
+        return type, records, fds
+
+    def receive(self, *expected: int) -> tuple[int, list[tuple[int, bytes]], list[int]]:
+        """The next message, which must be of an expected type."""
+        type, records, fds = self.receive_any()
+        if type not in expected:
+            for fd in fds:
+                os.close(fd)
+            raise PyruncError(f"pyrunc-init answered out of turn (message {type})")
+        return type, records, fds
+
+    def ended(self) -> bool:
+        """Waits for the end of the stream, which is the helper's exec (True).  Raises HelperError if it failed."""
+        try:
+            data, _ = syscalls.recv(self.fd, 1, 0)
+        except OSError as error:
+            if error.errno != 104:
+                raise
+            return True
+        if not data:
+            return True
+        rest = data + self.read_exactly(HEADER_SIZE - 1, [])
+        size = int.from_bytes(rest[8:12], byteorder)
+        raise error_of(records_of(self.read_exactly(size, [])))
+
+
+def number_in(records: list[tuple[int, bytes]], tag: int, default: int = 0) -> int:
+    """The 32-bit number of the record with that tag."""
+    for found, payload in records:
+        if found == tag and len(payload) == 4:
+            return int.from_bytes(payload, byteorder)
+    return default
+
+
+def string_in(records: list[tuple[int, bytes]], tag: int) -> str:
+    """The string of the record with that tag, "" when there is none."""
+    for found, payload in records:
+        if found == tag:
+            return payload.rstrip(b"\0").decode("utf-8", "replace")
+    return ""
+
+
+def error_of(records: list[tuple[int, bytes]]) -> HelperError:
+    """The error that an ERROR message tells."""
+    errno = number_in(records, TAG_ERRNO)
+    reason = string_in(records, TAG_REASON) or reason_of(errno)
+    step = string_in(records, TAG_STEP)
+    return HelperError(f"{step}: {reason}" if step else reason, errno=errno)

@@ -1,0 +1,206 @@
+"""Starting pyrunc-init: spawned into its namespaces, or outside of them with orders to make its way in."""
+
+import os
+from _signal import pidfd_send_signal
+from errno import EACCES, EINVAL, ENOSYS, EPERM
+
+from pyrunc import helper, syscalls
+from pyrunc.errors import PyruncError, from_os_error
+from pyrunc.namespaces import CLONE_NEWCGROUP, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, SPAWNABLE, NamespacePlan
+
+AT_EMPTY_PATH = 0x1000
+OPEN_TREE_CLONE = 1
+MOUNT_ATTR_RDONLY = 0x1
+MFD_CLOEXEC = 0x1
+MFD_ALLOW_SEALING = 0x2
+F_ADD_SEALS = 1033
+F_SEAL_ALL = 0x1 | 0x2 | 0x4 | 0x8  # SEAL, SHRINK, GROW, WRITE
+SIGKILL = 9
+
+HELPER_PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pyrunc-init")
+
+
+def open_helper() -> int:
+    """pyrunc-init as a descriptor to execute that nobody can write through (CVE-2019-5736).
+
+    A detached read-only clone of its mount: /proc/PID/exe of the container's process leads to that clone, where
+    opening for writing is EROFS.  Who may not clone mounts gets a sealed copy in memory instead.
+    """
+    try:
+        fd = syscalls.open_tree(syscalls.AT_FDCWD, HELPER_PATH, OPEN_TREE_CLONE)
+    except OSError as error:
+        if error.errno not in (EPERM, EACCES, ENOSYS, EINVAL):
+            raise from_os_error(error, operation="open pyrunc-init") from error
+        return sealed_copy()
+    try:
+        syscalls.mount_setattr(fd, AT_EMPTY_PATH, set=MOUNT_ATTR_RDONLY)
+    except OSError as error:
+        os.close(fd)
+        if error.errno not in (EPERM, ENOSYS):
+            raise from_os_error(error, operation="open pyrunc-init") from error
+        return sealed_copy()
+    return fd
+
+
+def sealed_copy() -> int:
+    """pyrunc-init in a memfd that can never be changed again."""
+    try:
+        memory = os.memfd_create("pyrunc-init", MFD_CLOEXEC | MFD_ALLOW_SEALING)
+        try:
+            source = os.open(HELPER_PATH, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                while os.sendfile(memory, source, None, 1 << 22):
+                    continue
+            finally:
+                os.close(source)
+            syscalls.fcntl(memory, F_ADD_SEALS, F_SEAL_ALL)
+        except BaseException:
+            os.close(memory)
+            raise
+    except OSError as error:
+        raise from_os_error(error, operation="make a sealed copy of pyrunc-init") from error
+    return memory
+
+
+class Helper:
+    """A running pyrunc-init.  Owns the pidfd and the channel: close() or kill() it."""
+
+    __slots__ = ("channel", "pid", "pidfd")
+
+    def __init__(self, pid: int, pidfd: int, channel: helper.Channel) -> None:
+        self.pid = pid
+        self.pidfd = pidfd
+        self.channel = channel
+
+    def close(self) -> None:
+        """Gives up the descriptors; a helper that still waits for orders ends."""
+        self.channel.close()
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
+
+    def kill(self) -> None:
+        """Ends the process and everything that its pid namespace holds, and waits for it."""
+        try:
+            pidfd_send_signal(self.pidfd, SIGKILL)
+            os.waitpid(self.pid, 0)
+        except (ProcessLookupError, ChildProcessError):
+            return  # it ended, and somebody has seen it
+        finally:
+            self.close()
+
+    def enter(self, plan: NamespacePlan, opened: "list[tuple[int, int]]", orders: "tuple[bytes, ...]" = ()) -> None:
+        """Takes a helper that was spawned outside into namespaces (MESSAGE_JOIN).
+
+        plan:   what to make there, and with which mappings and offsets
+        opened: what to join, (CLONE_NEW* flags, descriptor of a namespace or pidfd), from `open_namespaces`
+        orders: further records (TAG_DUMPABLE, TAG_OOM_SCORE_ADJ)
+
+        With a pid or time namespace among them a child of the helper goes on: `pid` and `pidfd` are then its.
+        """
+        entered = plan.new
+        records = [*orders]
+        for flags, _ in opened:
+            entered |= flags
+            records.append(helper.record(helper.TAG_JOIN, helper.u32(flags)))
+        # The cgroup namespace is made later, when the process is in its cgroup (MESSAGE_PREPARE).
+        records.append(helper.record(helper.TAG_NEW, helper.u32(plan.new & ~CLONE_NEWCGROUP)))
+        if entered & (CLONE_NEWPID | CLONE_NEWTIME):
+            records.append(helper.record(helper.TAG_FORK))
+        if plan.offsets:
+            records.append(helper.record(helper.TAG_WAIT_TIME))
+        self.channel.send(helper.JOIN, records, [fd for _, fd in opened])
+        while True:
+            kind, answer, _ = self.channel.receive(helper.WAIT, helper.JOINED)
+            if kind == helper.JOINED:
+                break
+            if helper.number_in(answer, helper.TAG_WAIT_FOR) == helper.WAIT_ID_MAPS:
+                write_id_maps(self.pid, plan)
+            else:
+                write_time_offsets(self.pid, plan)
+            self.channel.send(helper.CONTINUE)
+        child = helper.number_in(answer, helper.TAG_PID)
+        if child:
+            self.become(child)
+
+    def become(self, child: int) -> None:
+        """Follows the helper into its child, which CLONE_PARENT made ours."""
+        first, first_fd = self.pid, self.pidfd
+        self.pid, self.pidfd = child, os.pidfd_open(child)
+        os.close(first_fd)
+        os.waitpid(first, 0)
+
+
+def spawn(plan: NamespacePlan, cgroup_fd: int = -1) -> Helper:
+    """Starts a helper: inside its namespaces when clone3 can make them all, else outside (see `Helper.enter`)."""
+    flags = 0 if plan.staged else plan.new & SPAWNABLE
+    return spawn_with(flags, cgroup_fd)
+
+
+def spawn_with(flags: int, cgroup_fd: int = -1) -> Helper:
+    """Starts a helper in new namespaces (CLONE_NEW* flags) and, on cgroup v2, straight in its cgroup."""
+    ours, theirs = syscalls.socketpair()
+    try:
+        exe = open_helper()
+        try:
+            pid, pidfd = syscalls.spawn(flags, cgroup_fd, exe, theirs)
+        finally:
+            os.close(exe)
+    except OSError as error:
+        os.close(ours)
+        hint = ""
+        if error.errno == EPERM and flags:
+            hint = "Making namespaces needs CAP_SYS_ADMIN, or a new user namespace among them."
+        raise PyruncError(f"start pyrunc-init: {error}", hint=hint, errno=error.errno or 0) from error
+    except BaseException:
+        os.close(ours)
+        raise
+    finally:
+        os.close(theirs)
+    return Helper(pid, pidfd, helper.Channel(ours))
+
+
+def write_id_maps(pid: int, plan: NamespacePlan) -> None:
+    """Writes /proc/PID/{setgroups,uid_map,gid_map} (user_namespaces(7)).  Raises PyruncError.
+
+    An ordinary user may map one id, its own, and must give up setgroups for that.
+    """
+    if os.geteuid() != 0:
+        write_proc(pid, "setgroups", "deny", "linux.gidMappings")
+    write_proc(pid, "uid_map", map_text(plan.uid_maps), "linux.uidMappings")
+    write_proc(pid, "gid_map", map_text(plan.gid_maps), "linux.gidMappings")
+
+
+def map_text(maps: "list[tuple[int, int, int]]") -> str:
+    """The mappings as uid_map wants them."""
+    return "".join([f"{inside} {outside} {size}\n" for inside, outside, size in maps])
+
+
+def write_time_offsets(pid: int, plan: NamespacePlan) -> None:
+    """Writes /proc/PID/timens_offsets (time_namespaces(7))."""
+    lines = [f"{clock} {seconds} {nanoseconds}\n" for clock, seconds, nanoseconds in plan.offsets]
+    write_proc(pid, "timens_offsets", "".join(lines), "linux.timeOffsets")
+
+
+def write_proc(pid: int, name: str, value: str, place: str) -> None:
+    """One write(2) to a file of /proc/PID, as these files want it."""
+    try:
+        fd = os.open(f"/proc/{pid}/{name}", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, value.encode("ascii"))
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise from_os_error(error, operation=f"write {name}", place=place) from error
+
+
+def user_namespace(uid_maps: "list[tuple[int, int, int]]", gid_maps: "list[tuple[int, int, int]]") -> int:
+    """A descriptor of a new user namespace with these mappings, for idmapped mounts; nothing lives in it."""
+    holder = spawn_with(CLONE_NEWUSER)
+    try:
+        write_id_maps(holder.pid, NamespacePlan(CLONE_NEWUSER, [], uid_maps, gid_maps, []))
+        return os.open(f"/proc/{holder.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise from_os_error(error, operation="make a user namespace for an idmapped mount") from error
+    finally:
+        holder.kill()

@@ -1,0 +1,128 @@
+"""From a checked configuration to everything that will be done: decided here, performed elsewhere, touching nothing."""
+
+import os
+
+from pyrunc.cgroups import plan_cgroup
+from pyrunc.errors import PyruncError
+from pyrunc.namespaces import CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, plan_namespaces
+from pyrunc.operations.plan import plan_filesystem
+from pyrunc.process import plan_process
+from pyrunc.security.capabilities import ALL, plan_capabilities
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyrunc.facts import HostFacts
+    from pyrunc.operations.base import Operation
+
+# mount.h, for rootfsPropagation
+MS_REC = 0x4000
+PROPAGATION = {
+    "unbindable": 1 << 17,
+    "private": 1 << 18,
+    "slave": 1 << 19,
+    "shared": 1 << 20,
+    "runbindable": 1 << 17 | MS_REC,
+    "rprivate": 1 << 18 | MS_REC,
+    "rslave": 1 << 19 | MS_REC,
+    "rshared": 1 << 20 | MS_REC,
+}
+
+
+class Plan:
+    """What creating one container will do.
+
+    namespaces:   those to make and to join; `inside` has the flags of both
+    cgroup:       its directories, and the operations that make and limit them
+    filesystem:   the builder's operations, empty without a mount namespace
+    process:      the settings of the user's process
+    capabilities: its five sets
+    root_kind:    "pivot", "move" (--no-pivot) or "chroot" (no mount namespace of its own)
+    propagation:  MS_* flags for "/" after the root was switched, None to leave it
+    sysctls:      (path below /proc/sys, value)
+    hooks:        kind -> list, only those that there are
+    warnings:     for the log
+    """
+
+    __slots__ = (
+        "bundle",
+        "capabilities",
+        "cgroup",
+        "config",
+        "filesystem",
+        "hooks",
+        "id",
+        "in_userns",
+        "inside",
+        "namespaces",
+        "process",
+        "propagation",
+        "root_kind",
+        "rootfs",
+        "sysctls",
+        "warnings",
+    )
+
+    def __init__(self, config: "dict[str, Any]", id: str, bundle: str, facts: "HostFacts", no_pivot: bool) -> None:
+        linux = config.get("linux") or {}
+        self.config = config
+        self.id = id
+        self.bundle = bundle
+        self.rootfs = os.path.normpath(os.path.join(bundle, config["root"]["path"]))
+        self.namespaces = plan_namespaces(config)
+        self.inside = self.namespaces.new | self.namespaces.joined
+        self.in_userns = bool(self.inside & CLONE_NEWUSER)
+        self.cgroup = plan_cgroup(config, id, facts.cgroup, rootless=not facts.privileged)
+        self.filesystem = self.plan_files(facts)
+        if "process" not in config:
+            raise PyruncError("there is no process to create", place="process")
+        self.process = plan_process(config["process"], linux.get("personality"))
+        # The first process of a user namespace has every capability there, whatever the runtime has outside.
+        permitted, bounding = (ALL, ALL) if self.in_userns else (facts.permitted, facts.bounding)
+        self.capabilities = plan_capabilities(config["process"], facts.last_cap, permitted, bounding)
+        self.warnings = self.capabilities.warnings
+        if not self.namespaces.new & CLONE_NEWNS:
+            self.root_kind = "chroot"
+        else:
+            self.root_kind = "move" if no_pivot else "pivot"
+        name = linux.get("rootfsPropagation")
+        self.propagation = PROPAGATION[name] if name and self.inside & CLONE_NEWNS else None
+        self.sysctls = sorted((sysctl_path(name), value) for name, value in (linux.get("sysctl") or {}).items())
+        self.hooks = {kind: entries for kind, entries in (config.get("hooks") or {}).items() if entries}
+
+    @property
+    def own_pidns(self) -> bool:
+        """Whether the container's process is the init of a pid namespace, which ends with it."""
+        return bool(self.namespaces.new & CLONE_NEWPID)
+
+    @property
+    def hooks_before_pivot(self) -> bool:
+        """Whether there are hooks that run when the file system stands but is not the root yet."""
+        return "prestart" in self.hooks or "createRuntime" in self.hooks or "createContainer" in self.hooks
+
+    def plan_files(self, facts: "HostFacts") -> "list[Operation]":
+        """The builder's operations."""
+        if not self.inside & CLONE_NEWNS:
+            return []
+        return plan_filesystem(
+            self.config,
+            bundle=self.bundle,
+            layout=facts.cgroup,
+            cgroup_paths=self.cgroup.paths,
+            has_own={entry["type"] for entry in self.config["linux"]["namespaces"]},
+        )
+
+
+def sysctl_path(name: str) -> str:
+    """A sysctl's path below /proc/sys.
+
+    As sysctl(8): with the separator "." first, a "/" stands for a dot within a name ("net.ipv4.conf.eth0/1.x");
+    with "/" first it is a path already.
+    """
+    for character in name:
+        if character == "/":
+            return name
+        if character == ".":
+            return name.translate({ord("."): "/", ord("/"): "."})
+    return name
