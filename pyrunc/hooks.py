@@ -15,11 +15,11 @@ from pyrunc.errors import PyruncError, from_os_error, reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from signal import SIG_BLOCK, SIG_SETMASK, SIGKILL, SIGPIPE, pthread_sigmask, sigtimedwait, strsignal
+    import signal
 
     from pyrunc.spec.types import Hook
 else:
-    from _signal import SIG_BLOCK, SIG_SETMASK, SIGKILL, SIGPIPE, pthread_sigmask, sigtimedwait, strsignal
+    import _signal as signal
 
 POLLIN = 0x1
 POLLOUT = 0x4
@@ -58,7 +58,17 @@ def run_hooks(
     failures: list[PyruncError] = []
     if not hooks:
         return failures
-    document = fastjson.dumps(state).encode("utf-8", "surrogateescape")
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        # The kernel would reap hooks by itself: no exit status, and a pid that may be another's by now.
+        raise PyruncError(
+            "SIGCHLD is ignored, so it could not be seen how hooks end",
+            place=f"hooks.{kind}",
+            hint="the calling program must set it back: signal.signal(signal.SIGCHLD, signal.SIG_DFL)",
+        )
+    try:
+        document = fastjson.dumps(state).encode()
+    except ValueError as error:
+        raise PyruncError(str(error), operation="write the state for hooks", place=f"hooks.{kind}") from error
     cwd_fd = open_directory(cwd, f"hooks.{kind}") if cwd else -1
     try:
         for number, hook in enumerate(hooks):
@@ -224,16 +234,16 @@ class HookProcess:
     def send(self) -> None:
         """Writes what the pipe takes; closes it at the end, or when the hook does not want to read."""
         # Not every caller ignores SIGPIPE: it is held back during the write, and then taken out of the queue.
-        mask = pthread_sigmask(SIG_BLOCK, (SIGPIPE,))
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGPIPE,))
         try:
             self.unsent = self.unsent[os.write(self.stdin, self.unsent) :]
         except BrokenPipeError:
-            sigtimedwait((SIGPIPE,), 0)
+            signal.sigtimedwait((signal.SIGPIPE,), 0)
             self.unsent = b""
         except BlockingIOError:
             return
         finally:
-            pthread_sigmask(SIG_SETMASK, mask)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         if not self.unsent:
             os.close(self.stdin)
             self.stdin = -1
@@ -244,16 +254,16 @@ class HookProcess:
         try:
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         except ChildProcessError:
-            return "exit status unknown (SIGCHLD is ignored, or another thread waits for all processes)"
+            return "exit status unknown (another thread of this program waits for all processes)"
         if code >= 0:
             return f"exit status {code}" if code else ""
-        return f"signal: {(strsignal(-code) or str(-code)).lower()}"
+        return f"signal: {(signal.strsignal(-code) or str(-code)).lower()}"
 
     def kill(self) -> bool:
         """Kills the process and its group, and reaps it; False when it does not go."""
         for send, target in ((os.killpg, self.pid), (os.kill, self.pid)):
             try:
-                send(target, SIGKILL)
+                send(target, signal.SIGKILL)
             except ProcessLookupError:
                 continue
         if self.pidfd >= 0 and not self.wait(time.monotonic() + KILL_PATIENCE):

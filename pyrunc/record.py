@@ -5,7 +5,7 @@ A pid alone names whatever process has the number now; with the start time it na
 
 import os
 import time
-from errno import EINVAL, ESRCH
+from errno import EINVAL, ENOENT, ESRCH
 
 from pyrunc import fastjson, syscalls
 from pyrunc.errors import PyruncError
@@ -69,10 +69,10 @@ class Record:
             raise TypeError(f"a state record has no field {next(iter(values))!r}")
 
     def dump(self) -> bytes:
-        """The contents of state.json."""
+        """The contents of state.json.  Raises PyruncError when they cannot be written as JSON."""
         try:
             return fastjson.dumps({name: getattr(self, name) for name in FIELDS}).encode()
-        except UnicodeEncodeError as error:
+        except ValueError as error:
             # JSON is UTF-8, and a name that is not cannot be written so that every reader gets it back.
             raise PyruncError(
                 "a path is not valid UTF-8", operation="record the container's state", hint=f"bundle {self.bundle!r}"
@@ -181,7 +181,7 @@ def open_process(pid: int, start_time: int) -> "int | None":
     try:
         pidfd = os.pidfd_open(pid)
     except OSError as error:
-        if error.errno in (ESRCH, EINVAL):  # EINVAL: the number is that of a thread now
+        if error.errno in (ESRCH, EINVAL, ENOENT):  # the last two: the number is that of a thread now
             return None
         raise
     same = False

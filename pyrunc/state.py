@@ -26,6 +26,7 @@ FILE_MODE = 0o600
 
 LOCK_EX = 2
 LOCK_NB = 4
+LOCK_UN = 8
 # How long to wait for another pyrunc that works on the same container: seconds.
 LOCK_PATIENCE = 60.0
 LOCK_FIRST_SLEEP = 0.001
@@ -35,16 +36,20 @@ LOCK_LONGEST_SLEEP = 0.05
 class StateDirectory:
     """The open state directory of one container; a context manager, which closes (and unlocks) it.
 
-    path: for messages.  fd: the directory; holds the lock, if there is one, as do copies of it in forks.
+    path:  for messages
+    fd:    the directory; holds the lock, if there is one.  So do copies of it in forks, which keep the container
+           locked when this process is killed, until they have ended too
+    owner: the pid of the process that locked it, 0 when it is not locked: only that one unlocks it
     """
 
-    __slots__ = ("fd", "id", "path", "root_fd")
+    __slots__ = ("fd", "id", "owner", "path", "root_fd")
 
     def __init__(self, root: str, id: str, root_fd: int, fd: int) -> None:
         self.path = f"{root.rstrip('/')}/{id}"
         self.id = id
         self.root_fd = root_fd
         self.fd = fd
+        self.owner = 0
 
     @classmethod
     def create(cls, root: str, id: str, state: bytes = b"", *, timeout: float = LOCK_PATIENCE) -> "StateDirectory":
@@ -93,9 +98,7 @@ class StateDirectory:
             except OSError:
                 pass  # the first error counts
             raise
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        self.drop()
         return False
 
     @classmethod
@@ -119,8 +122,7 @@ class StateDirectory:
                 if directory.is_current():
                     return directory
                 # Deleted while we waited; there may be another of that name by now.
-                os.close(directory.fd)
-                directory.fd = -1
+                directory.drop()
         except OSError as error:
             directory.close()
             if error.errno in (ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG):
@@ -137,6 +139,7 @@ class StateDirectory:
         while True:
             try:
                 syscalls.flock(self.fd, LOCK_EX | LOCK_NB)
+                self.owner = os.getpid()
                 return
             except OSError as error:
                 if error.errno not in (EAGAIN, EINTR):
@@ -240,8 +243,18 @@ class StateDirectory:
             raise failure(error, f"remove {self.path}") from error
         self.close()
 
+    def drop(self) -> None:
+        """Closes the directory that was deleted while we waited for its lock, to try the name again."""
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = -1
+        self.owner = 0
+
     def close(self) -> None:
-        """Closes the descriptors, and so gives up the lock (when no fork holds a copy)."""
+        """Gives up the lock and closes the descriptors; in a fork of the process that locked it, only closes."""
+        if self.owner and self.owner == os.getpid():
+            syscalls.flock(self.fd, LOCK_UN)  # closing is not enough while a fork (of another thread?) has a copy
+        self.owner = 0
         for fd in (self.fd, self.root_fd):
             if fd >= 0:
                 os.close(fd)
