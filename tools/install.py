@@ -37,8 +37,10 @@ RENAME_EXCHANGE = 2
 
 
 def package_files() -> list[Path]:
-    """The package's files, relative to the checkout: sources, data, the extension of this interpreter and the helper, but
-    not the demo of `make run`."""
+    """The package's files, relative to the checkout: sources, data, the helper and this interpreter's extension.
+
+    The demo of `make run` is not among them.
+    """
     package = CHECKOUT / "pyrunc"
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     wanted = [*package.rglob("*.py"), *package.rglob("*.json"), package / f"_shim{suffix}", package / "pyrunc-init"]
