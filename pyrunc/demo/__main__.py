@@ -23,7 +23,8 @@ def main(command: str) -> int:
         bundle = folder / "bundle"
         bundle.mkdir()
         config = make_bundle(bundle, rootless=rootless)
-        argv = [os.path.abspath(command), "--root", str(folder / "state"), "run", "--bundle", str(bundle), "demo"]
+        argv = [os.path.abspath(command), "--root", str(folder / "state"), "run", "--bundle", str(bundle)]
+        argv.append(f"pyrunc-demo-{os.getpid()}")
         programs = [mount["destination"] for mount in config["mounts"] if mount["type"] == "bind"]
         print(f"bundle:   {bundle} (config.json and a root file system made of this host's {' '.join(programs)})")
         print(f"command:  {shlex.join(argv)}\n", flush=True)
