@@ -1,0 +1,225 @@
+"""The processes of a container's cgroups: moving them in, listing, stopping and killing them, removing the cgroup.
+
+`paths` is always a plan's (or state's) controller -> directory; one directory may serve several controllers.
+"""
+
+import os
+import time
+from errno import EBUSY, ENODEV, ENOENT, ENOTEMPTY, EOPNOTSUPP
+
+from pyrunc.cgroups.files import pids_in, read_file, walk, write_file
+from pyrunc.cgroups.layout import UNIFIED
+from pyrunc.errors import PyruncError, from_os_error, reason_of
+
+SIGKILL = 9
+GONE = (ENOENT, ENODEV)  # a cgroup that was removed: before opening its file, or between opening and reading
+
+# v1's freezer does not get to the end while new processes appear; these are runc's empirical numbers.
+FREEZE_ATTEMPTS = 1000
+FREEZE_TIMEOUT = 10.0  # seconds to wait for v2's freezer
+
+
+def attach(paths: "dict[str, str]", pid: int) -> None:
+    """Moves a process (all its threads) into every directory of paths.  Raises PyruncError."""
+    text = b"%d" % pid
+    for directory in dict.fromkeys(paths.values()):
+        path = f"{directory}/cgroup.procs"
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                os.write(fd, text)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            reason = f"{path}: {reason_of(error.errno or 0)}"
+            raise PyruncError(reason, operation=f"move process {pid}", errno=error.errno or 0) from error
+
+
+def processes(paths: "dict[str, str]") -> "list[int]":
+    """The pids in the container's cgroup and those below it, as the caller's pid namespace numbers them.
+
+    A process that the caller's pid namespace does not have is 0.  The hierarchy that says which devices a process
+    may use decides, as in runc.
+    """
+    for name in ("devices", UNIFIED, *paths):
+        if name in paths:
+            return members(paths[name])
+    return []
+
+
+def members(directory: str) -> "list[int]":
+    """The pids in one cgroup and those below it; none when it is not there."""
+    pids: list[int] = []
+    try:
+        for fd, name in walk(directory):
+            pids += pids_in(fd, name)
+    except OSError as error:
+        if error.errno not in GONE:
+            raise from_os_error(error, operation=f"list the processes of {directory}") from error
+    return pids
+
+
+def kill_all(paths: "dict[str, str]", signal: int = SIGKILL) -> None:
+    """Sends signal to every process of the container's cgroups; with SIGKILL none of them survives by forking.
+
+    Where cgroup2 has the container, cgroup.kill does it in one step.  Elsewhere the freezer holds the processes
+    while they are signalled; killed ones are thawed to die.  Returns without waiting for their end.
+    """
+    at_once = signal == SIGKILL and write_if_there(paths.get(UNIFIED), "cgroup.kill", "1")
+    hold = not at_once and freezer_state(paths) in ("THAWED", "0")
+    if hold and "freezer" in paths:
+        set_v1_freezer(paths["freezer"])
+    elif hold:
+        set_v2_freezer(paths[UNIFIED])
+    try:
+        signal_members(paths, signal)
+    finally:
+        if hold or signal == SIGKILL:
+            thaw(paths)
+
+
+def signal_members(paths: "dict[str, str]", signal: int) -> "list[int]":
+    """Signals what is in any of the hierarchies: a privileged container can move its processes in one of them."""
+    pids = dict.fromkeys(pid for directory in dict.fromkeys(paths.values()) for pid in members(directory))
+    pids.pop(0, None)
+    for pid in pids:
+        try:
+            os.kill(pid, signal)
+        except ProcessLookupError:
+            continue  # it ended meanwhile
+        except OSError as error:
+            raise from_os_error(error, operation=f"kill process {pid}") from error
+    return list(pids)
+
+
+def freeze(paths: "dict[str, str]") -> None:
+    """Stops all processes of the container and returns when they stand.  Raises PyruncError (and thaws again)."""
+    if "freezer" in paths:
+        directory = paths["freezer"]
+        stands = set_v1_freezer(directory)
+    elif UNIFIED in paths:
+        directory = paths[UNIFIED]
+        stands = set_v2_freezer(directory)
+    else:
+        raise PyruncError("the freezer cgroup controller is not available")
+    if not stands:
+        thaw(paths)
+        raise PyruncError("unable to freeze", operation=f"freeze {directory}")
+
+
+def thaw(paths: "dict[str, str]") -> None:
+    """Lets the container's processes go on; nothing happens when they do, or when there is no freezer."""
+    if not write_if_there(paths.get("freezer"), "freezer.state", "THAWED"):
+        write_if_there(paths.get(UNIFIED), "cgroup.freeze", "0")
+
+
+def is_frozen(paths: "dict[str, str]") -> bool:
+    """Whether the container is paused (or about to be)."""
+    return freezer_state(paths) not in ("THAWED", "0", "")
+
+
+def freezer_state(paths: "dict[str, str]") -> str:
+    """THAWED, FREEZING or FROZEN (v1), 0 or 1 (v2), "" without a freezer."""
+    for name, file in (("freezer", "freezer.state"), (UNIFIED, "cgroup.freeze")):
+        if name in paths:
+            try:
+                return read_file(paths[name], file)
+            except OSError as error:
+                if error.errno not in GONE:
+                    raise from_os_error(error, operation=f"read {paths[name]}/{file}") from error
+    return ""
+
+
+def set_v1_freezer(directory: str) -> bool:
+    """Freezes by v1's freezer, which must be told again while processes appear; whether all stand now."""
+    try:
+        for attempt in range(FREEZE_ATTEMPTS):
+            if attempt % 50 == 49:  # a pause lets forks in flight come to an end
+                write_file(directory, "freezer.state", "THAWED")
+                time.sleep(0.01)
+            write_file(directory, "freezer.state", "FROZEN")
+            if attempt % 25 == 24:
+                time.sleep(0.00001)
+            if read_file(directory, "freezer.state") == "FROZEN":
+                return True
+    except OSError as error:
+        raise from_os_error(error, operation=f"freeze {directory}") from error
+    return False
+
+
+def set_v2_freezer(directory: str) -> bool:
+    """Freezes by cgroup.freeze; whether all stand now."""
+    deadline = time.monotonic() + FREEZE_TIMEOUT
+    delay = 0.0002
+    try:
+        write_file(directory, "cgroup.freeze", "1")
+        while "frozen 1" not in read_file(directory, "cgroup.events"):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(delay)
+            delay = min(delay * 2, 0.05)
+    except OSError as error:
+        raise from_os_error(error, operation=f"freeze {directory}") from error
+    return True
+
+
+def remove(paths: "dict[str, str]", timeout: float = 10.0) -> None:
+    """Removes the container's cgroups with all that was made in them; what still lives there is killed first.
+
+    Cgroups that are not there are no error.  Raises PyruncError after `timeout` seconds, naming what is left and
+    who is in it.
+    """
+    busy = [directory for directory in dict.fromkeys(paths.values()) if not remove_tree(directory)]
+    if not busy:
+        return
+    deadline = time.monotonic() + timeout
+    delay = 0.0005
+    while busy:
+        # First the quick way; who is still there has moved out of what it kills, and is held while it is killed.
+        left = paths if delay < 0.005 else {name: path for name, path in paths.items() if name != UNIFIED}
+        kill_all(left)
+        time.sleep(delay)
+        delay = min(delay * 2, 0.1)
+        busy = [directory for directory in busy if not remove_tree(directory)]
+        if busy and time.monotonic() > deadline:
+            holders = ", ".join(f"{path} (processes {members(path) or 'unknown'})" for path in busy)
+            raise PyruncError(f"unable to remove cgroup {holders}", operation="remove cgroups", errno=EBUSY)
+
+
+def remove_tree(directory: str) -> bool:
+    """Removes a cgroup and those below it, as far as they are empty; whether nothing is left."""
+    try:
+        os.rmdir(directory)
+        return True
+    except OSError as error:
+        if error.errno in GONE:
+            return True
+        if error.errno not in (EBUSY, ENOTEMPTY):
+            raise from_os_error(error, operation=f"remove cgroup {directory}") from error
+    try:
+        for fd, name in walk(directory):
+            try:
+                os.rmdir(name, dir_fd=fd)
+                gone = True
+            except OSError as error:
+                if error.errno not in (EBUSY, ENOTEMPTY, *GONE):
+                    raise
+                gone = error.errno in GONE
+    except OSError as error:
+        if error.errno not in GONE:  # ENOENT: the tree changed under the walk
+            raise from_os_error(error, operation=f"remove cgroup {directory}") from error
+        return not os.path.isdir(directory)
+    return gone  # of the last one, which is directory itself
+
+
+def write_if_there(directory: "str | None", file: str, value: str) -> bool:
+    """Writes to a cgroup's file if cgroup and file exist; whether they do."""
+    if directory is None:
+        return False
+    try:
+        write_file(directory, file, value)
+    except OSError as error:
+        if error.errno in (*GONE, EOPNOTSUPP):
+            return False
+        raise from_os_error(error, operation=f"write {value!r}") from error
+    return True

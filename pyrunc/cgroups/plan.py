@@ -1,0 +1,205 @@
+"""From a configuration to its cgroups: where they are, and the operations that make and limit them.
+
+This is the cgroupfs driver: pyrunc writes to the cgroup file system itself.  Another driver needs another
+`plan_cgroup` (who makes the directories, and where); `plan_limits` and members.py work on any directories.
+"""
+
+import os
+
+from pyrunc.cgroups.layout import NAMED_SYSTEMD, SYSTEMD, UNIFIED
+from pyrunc.cgroups.operations import EnableControllers, MakeCgroup, MakeCpusetCgroup
+from pyrunc.errors import PyruncError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from pyrunc.cgroups.layout import Layout
+    from pyrunc.operations.base import Operation
+
+PLACE = "linux.cgroupsPath"
+
+
+class CgroupPlan:
+    """What the cgroups of one container are to be; everything in it is performed by the runtime, on the host.
+
+    paths:   controller -> absolute directory; performing `create` drops what a rootless user may not have
+    create:  makes the directories (perform first)
+    limits:  writes the limits (perform next, before any process is in the cgroup)
+    clone_into: whether the first process can be born in the cgroup (CLONE_INTO_CGROUP)
+    """
+
+    __slots__ = ("clone_into", "create", "limits", "paths")
+
+    def __init__(self, paths: "dict[str, str]") -> None:
+        self.paths = paths
+        self.create: list[Operation] = []
+        self.limits: list[Operation] = []
+        self.clone_into = False
+
+    @property
+    def cgroup_fd_path(self) -> "str | None":
+        """The directory to open for CLONE_INTO_CGROUP; None when the process must be moved in by attach()."""
+        return self.paths.get(UNIFIED) if self.clone_into else None
+
+    @property
+    def made(self) -> "dict[str, str]":
+        """The part of paths whose directories perform() made: what to remove() when a later step fails.
+
+        The others were there before, perhaps with somebody's processes in them.
+        """
+        new = {step.directory for step in self.create if isinstance(step, MakeCgroup) and step.made}
+        return {name: path for name, path in self.paths.items() if path in new}
+
+
+def plan_cgroup(
+    config: "Mapping[str, Any]", container_id: str, layout: "Layout", *, rootless: bool = False
+) -> CgroupPlan:
+    """The cgroups of a new container.  Touches nothing; raises PyruncError for what this host cannot do.
+
+    rootless: what the user has no right to is left out where the configuration does not ask for it.
+    """
+    linux = config.get("linux") or {}
+    resources = linux.get("resources") or {}
+    cgroups_path = linux.get("cgroupsPath") or ""
+    plan = CgroupPlan(directories(cgroups_path, container_id, layout))
+    limits, required = plan_limits(resources, plan.paths, layout)
+    # hierarchy -> the first place that needs it
+    needed = {step.directory: step.place for step in reversed(limits)}
+    for name, path in plan.paths.items():
+        place = needed.get(path, PLACE if cgroups_path else "")
+        kind = MakeCpusetCgroup if name == "cpuset" else MakeCgroup
+        if any(isinstance(step, MakeCgroup) and step.directory == path for step in plan.create):
+            continue  # mounted together with a controller that came before
+        plan.create.append(kind(layout.hierarchies[name], path, plan.paths, rootless=rootless, place=place))
+    if required or layout.version == 2:
+        mount = layout.hierarchies[UNIFIED]
+        plan.create.append(
+            EnableControllers(mount, plan.paths[UNIFIED], plan.paths, required, everything=layout.version == 2)
+        )
+    plan.limits = [*limits, *plan_devices(resources, plan.paths, rootless)]
+    # A pids limit of 0 forbids being born there, not being moved there.
+    plan.clone_into = layout.version == 2 and (resources.get("pids") or {}).get("limit") != 0
+    return plan
+
+
+def directories(cgroups_path: str, container_id: str, layout: "Layout") -> "dict[str, str]":
+    """controller -> the container's directory, as runc's cgroupfs driver chooses it.
+
+    An absolute cgroupsPath starts at the top of each hierarchy, a relative one (the container's id when there is
+    none) at the caller's own cgroup; on v2 at the one above, since no cgroup with processes in it can hand
+    controllers down.  ".." does not lead out.
+    """
+    inner = os.path.normpath("/" + (cgroups_path or container_id)).lstrip("/")
+    if not inner:
+        raise PyruncError(f"{cgroups_path!r} does not name a cgroup of its own", place=PLACE)
+    paths = {}
+    for name, mount in layout.hierarchies.items():
+        base = "" if cgroups_path.startswith("/") else layout.own[name].rstrip("/")
+        if "/.." in base:
+            raise PyruncError(f"{base}: the caller's own cgroup is outside its cgroup namespace", place=PLACE)
+        if layout.version == 2:
+            base = base.rpartition("/")[0]
+        paths[name] = f"{mount}{base}/{inner}"
+    return paths
+
+
+def plan_limits(
+    resources: "Mapping[str, Any]", paths: "Mapping[str, str]", layout: "Layout"
+) -> "tuple[list[Any], dict[str, str]]":
+    """The operations for all of linux.resources but devices, and the v2 controllers they need (with their places).
+
+    Raises PyruncError for a limit of a controller that no hierarchy has.
+    """
+    limits: list[Any] = []
+    required: dict[str, str] = {}
+    if not any(resources.values()):
+        return limits, required
+    on_unified = layout.version == 2
+    if not on_unified:
+        from pyrunc.cgroups.v1 import WRITERS
+
+        if resources.get("unified"):
+            raise PyruncError("the unified resources need cgroup v2", place="linux.resources.unified")
+        for controller, writer in WRITERS.items():
+            operations = writer(resources, paths.get(controller, ""))
+            if not operations or controller in paths:
+                limits += operations
+            elif controller in ("hugetlb", "rdma") and UNIFIED in paths:
+                on_unified = True  # a hybrid host may leave these to cgroup2
+                required[controller] = operations[0].place
+            else:
+                raise PyruncError(f"the {controller} cgroup controller is not available", place=operations[0].place)
+    if on_unified:
+        from pyrunc.cgroups import v2
+
+        for controller, writer in v2.WRITERS.items():
+            if layout.version == 2 or controller in required:
+                operations = writer(resources, paths[UNIFIED])
+                if operations:
+                    required[controller] = operations[0].place
+                limits += operations
+        if layout.version == 2:
+            limits += v2.unified(resources, paths[UNIFIED])
+            required = v2.unified_controllers(resources) | required
+    return limits, required
+
+
+def plan_devices(resources: "Mapping[str, Any]", paths: "Mapping[str, str]", rootless: bool) -> "list[Operation]":
+    """The operation that lets the container use its devices and no others."""
+    from pyrunc.cgroups.devices import AllowDevices, device_rules, v1_writes
+
+    rules = device_rules(resources.get("devices") or [])
+    if "devices" in paths:
+        return [AllowDevices(paths["devices"], v1_writes(rules), optional=rootless)]
+    if UNIFIED in paths:
+        from pyrunc.cgroups.device_filter import AttachDeviceFilter
+
+        return [AttachDeviceFilter(paths[UNIFIED], rules, optional=rootless)]
+    if rootless:
+        return []
+    raise PyruncError("the devices cgroup controller is not available", place="linux.resources.devices")
+
+
+def plan_update(resources: "Mapping[str, Any]", paths: "Mapping[str, str]", layout: "Layout") -> "list[Operation]":
+    """The operations that change a running container's limits; its devices stay as they are."""
+    limits, required = plan_limits(resources, paths, layout)
+    if required:
+        mount = layout.hierarchies[UNIFIED]
+        limits.insert(0, EnableControllers(mount, paths[UNIFIED], dict(paths), required, everything=False))
+    return limits
+
+
+def exec_paths(paths: "dict[str, str]", option: "list[str]") -> "dict[str, str]":
+    """The directories for `exec --cgroup [controller[,controller...]:]path`, below the container's own.
+
+    Raises PyruncError, with runc's words, for an option that makes no sense or leads out of the container's cgroup.
+    """
+    chosen: dict[str, str] = {}
+    for text in option:
+        controllers, colon, path = text.partition(":")
+        if ":" in path:
+            raise PyruncError(f"invalid --cgroup argument: {text}")
+        if not colon:
+            if len(option) != 1:
+                raise PyruncError(f"invalid --cgroup argument: {text} (missing <controller>: prefix)")
+            return {name: below(base, text) for name, base in paths.items()}
+        for controller in controllers.split(","):
+            name = SYSTEMD if controller == NAMED_SYSTEMD else controller
+            if not name:
+                raise PyruncError(f"invalid --cgroup argument: {text} (empty <controller> prefix)")
+            if name in chosen:
+                raise PyruncError(f"invalid --cgroup argument(s): controller {controller} specified multiple times")
+            if name not in paths:
+                raise PyruncError(f"unknown controller {controller} in --cgroup argument: {text}")
+            chosen[name] = below(paths[name], path)
+    return {**paths, **chosen}
+
+
+def below(base: str, path: str) -> str:
+    """base/path, which must not lead out of base."""
+    target = os.path.normpath(f"{base}/{path}")
+    if target != base and not target.startswith(base + "/"):
+        raise PyruncError(f"{path} is not a sub cgroup path")
+    return target
