@@ -79,30 +79,12 @@ def state_root(settings: "Values") -> str:
     """The absolute directory of all containers' state: --root, or the default for this user."""
     root = settings.text("root")
     if root is None:
+        from pyrunc.state_root import default_root
+
         return default_root()
     if not root:
         raise options.UsageError("flag needs an argument: -root")
     return os.path.abspath(root)
-
-
-def default_root() -> str:
-    """/run/pyrunc, or $XDG_RUNTIME_DIR/pyrunc for a user who is not the host's root."""
-    runtime_directory = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime_directory and (os.geteuid() != 0 or _is_mapped_root()):
-        return os.path.join(runtime_directory, "pyrunc")
-    return "/run/pyrunc"
-
-
-def _is_mapped_root() -> bool:
-    """True for the root of a user namespace that an ordinary user made; runc's test, with $USER as it is there."""
-    if os.environ.get("USER") == "root":
-        return False
-    try:
-        with open("/proc/self/uid_map", encoding="ascii") as file:
-            return file.read().split() != ["0", "0", "4294967295"]
-    except OSError:
-        # Without /proc nothing says that this is a user namespace.
-        return False
 
 
 def _perform(invocation: "Invocation") -> int:

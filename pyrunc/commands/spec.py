@@ -14,12 +14,11 @@ CONFIG = "config.json"
 
 def run(invocation: "Invocation") -> int:
     """Writes config.json into the bundle.  Raises PyruncError when one is there."""
-    import json
-
+    from pyrunc.fastjson import dumps
     from pyrunc.spec.default import default_config
 
     config = default_config(rootless=invocation.options.flag("rootless"))
-    data = (json.dumps(config, indent="\t", ensure_ascii=False) + "\n").encode()
+    data = (dumps(config, indent="\t") + "\n").encode()
     path = os.path.join(bundle_of(invocation), CONFIG)
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
