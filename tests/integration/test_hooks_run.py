@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from pyrunc import hooks
+from pyrunc import hooks, syscalls
 from pyrunc.errors import PyruncError
 
 STATE: dict[str, object] = {"ociVersion": "1.3.0", "id": "pyrunc-test-hooks", "status": "creating", "bundle": "/b"}
 STATE_JSON = '{"ociVersion":"1.3.0","id":"pyrunc-test-hooks","status":"creating","bundle":"/b"}'
+
+CLONE_NEWPID = 0x20000000
 
 Script = Callable[..., dict[str, object]]
 
@@ -190,6 +192,22 @@ def test_it_works_where_nothing_can_be_imported(script: Script, tmp_path: Path) 
         os._exit(3)
     assert os.waitpid(child, 0)[1] == 0
     assert (tmp_path / "state").exists()
+
+
+@pytest.mark.root
+def test_it_works_from_beside_a_pid_namespace(script: Script, tmp_path: Path) -> None:
+    # As the builder is: its children are in the container's pid namespace, it is not.
+    hook = script(f"echo $$ > {tmp_path}/pid; sleep 60 & exit 7", timeout=30)
+    child = os.fork()
+    if child == 0:
+        syscalls.unshare(CLONE_NEWPID)
+        try:
+            run(hook)
+        except PyruncError as error:
+            os._exit(0 if "exit status 7" in str(error) else 2)
+        os._exit(3)
+    assert os.waitpid(child, 0)[1] == 0
+    assert (tmp_path / "pid").read_text() == "1\n"
 
 
 # Failures
