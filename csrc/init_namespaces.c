@@ -185,6 +185,8 @@ static int make_proc(const struct message *message)
             fail_about(key ? errno : EPROTO, "fsconfig proc", key, NULL);
         }
     }
+    if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "source", "proc", 0) < 0)
+        fail(errno, "fsconfig proc", NULL);
     if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
         fail(errno, "create proc", NULL);
     int mount = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);

@@ -105,8 +105,9 @@ def plan_capabilities(
     Without process.capabilities all sets are empty, as in runc.  The sets are independent: nothing is copied
     from one into another.  The spec wants a warning and no failure for what cannot be granted, so a name that
     nobody knows, a capability that the runtime itself lacks, an effective one that is not permitted, an
-    inheritable one that is not in the bounding set and an ambient one that is not both permitted and inheritable
-    are left out, each with a warning.  (runc fails on some of these: "unable to apply caps".)
+    and an inheritable one that is not in the bounding set are left out, each with a warning.  (runc fails on some
+    of these: "unable to apply caps".)  An ambient one that is not both permitted and inheritable is left out
+    silently, as by runc: engines fill that set and leave the inheritable one empty, by habit.
     """
     asked = process.get("capabilities") or {}
     unknown: list[str] = []
@@ -138,7 +139,6 @@ def plan_capabilities(
         ("permitted", permitted & ~granted_permitted, "the runtime does not have them"),
         ("effective", effective & ~granted_effective, "they are not permitted"),
         ("inheritable", inheritable & ~granted_inheritable, "they are not in the bounding set"),
-        ("ambient", ambient & ~granted_ambient, "they are not both permitted and inheritable"),
     ):
         lost &= supported
         if lost:

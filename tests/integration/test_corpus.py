@@ -1,0 +1,38 @@
+"""Every configuration that the engines recorded runs, pointed at a root file system and paths that exist here."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support import corpus
+from tests.support.bundles import BundleFactory
+from tests.support.namespaces import NamespaceHolder
+from tests.support.runtime import Pyrunc
+
+REFUSED = {
+    # podman 4.3.1 swaps the soft and the hard limit: the kernel would say EINVAL.
+    "podman-play-kube.json": "soft limit",
+}
+
+
+def joined(config: dict[str, Any]) -> bool:
+    """Whether it joins namespaces by path."""
+    return any(namespace.get("path") for namespace in config["linux"]["namespaces"])
+
+
+@pytest.mark.parametrize("name", corpus.names())
+def test_runs(
+    name: str, bundle: BundleFactory, pyrunc: Pyrunc, holder: Callable[..., NamespaceHolder]
+) -> None:
+    config = corpus.load(name)
+    held = holder() if joined(config) else None
+    made = bundle.from_corpus(name, "echo from-$(id -u)", held)
+    result = pyrunc("run", "--bundle", str(made), "c1")
+    if name in REFUSED:
+        assert result.returncode == 1
+        assert REFUSED[name] in result.stderr
+        return
+    assert result.stderr == ""
+    assert result.stdout.strip() == f"from-{config['process']['user']['uid']}"
+    assert result.returncode == 0
