@@ -1,7 +1,7 @@
 """Binds: a directory or file of the host, seen in the container."""
 
 import os
-from errno import EPERM
+from errno import EINVAL
 
 from pyrunc.errors import PyruncError, SystemCallError
 from pyrunc.operations.constants import (
@@ -57,12 +57,9 @@ class BindMount(Mount):
         return f"bind {self.source} on {self.destination}"
 
     def prepare(self, build: "Build") -> None:
-        try:
+        # Ids can only be mapped with the runtime's privileges.
+        if build.may_copy_early or self.id_maps is not None:
             self.clone = self._open(build)
-        except SystemCallError as error:
-            # An unprivileged runtime may do it only inside the container's user namespace.
-            if error.errno != EPERM or error.call != "open_tree":
-                raise
 
     def perform(self, build: "Build") -> None:
         if self.clone < 0:
@@ -79,7 +76,12 @@ class BindMount(Mount):
     def _open(self, build: "Build") -> int:
         """A detached copy of the source's mount, with all that is to be different about it."""
         flags = OPEN_TREE_CLONE | AT_RECURSIVE if self.options.recursive else OPEN_TREE_CLONE
-        clone = build.keep(open_tree(AT_FDCWD, self.source, flags))
+        try:
+            clone = build.keep(open_tree(AT_FDCWD, self.source, flags))
+        except SystemCallError as error:
+            if error.errno == EINVAL and build.in_userns and not self.options.recursive:
+                error.detail = "in a user namespace what is mounted below has to come along: use rbind"
+            raise
         if self.destination == "/proc":
             check_proc_source(clone, self.destination)
         if self.id_maps is not None:

@@ -22,6 +22,7 @@ class Build:
                   builder is not in that namespace
     make_userns:  a descriptor of a new user namespace with the given uid and gid mappings
                   (lists of (container id, host id, size))
+    entered:      whether the container's mount namespace has been joined already when prepare() is called
     masked_dir:   the attached mount of the shared empty read-only directory, -1 until the first is needed
     null:         O_PATH descriptor of the host's /dev/null, checked, -1 until it is first needed
     """
@@ -30,6 +31,7 @@ class Build:
         "_directories",
         "_kept",
         "bundle",
+        "entered",
         "in_userns",
         "make_proc",
         "make_userns",
@@ -57,10 +59,21 @@ class Build:
         self.userns_fd = userns_fd
         self.make_proc = make_proc
         self.make_userns = make_userns
+        self.entered = False
         self.masked_dir = -1
         self.null = -1
         self._kept: list[int] = []
         self._directories: dict[str, int] = {}
+
+    @property
+    def may_copy_early(self) -> bool:
+        """Whether prepare() may copy mounts of the host.
+
+        Those attributes of a host's mount that protect it (ro, nosuid, nodev, ...) are locked in a mount namespace
+        that belongs to another user namespace, and in copies made there; a copy made outside could be made
+        writable from within.
+        """
+        return self.entered or not self.in_userns
 
     def keep(self, fd: int) -> int:
         """Makes fd one of those that close() closes, and gives it back."""

@@ -138,13 +138,8 @@ class Cgroup1Mount(Mount):
         return f"mount {len(self.hierarchies)} cgroup hierarchies on {self.destination}"
 
     def prepare(self, build: "Build") -> None:
-        if not self.own:
-            try:
-                self.clones = [build.keep(bind_cgroup(each.bound, self.attributes)) for each in self.hierarchies]
-            except SystemCallError as error:
-                # An unprivileged runtime may do it only inside the container's user namespace.
-                if error.errno != EPERM:
-                    raise
+        if not self.own and build.may_copy_early:
+            self.clones = [build.keep(bind_cgroup(each.bound, self.attributes)) for each in self.hierarchies]
 
     def perform(self, build: "Build") -> None:
         words: list[tuple[str, str | None]] = [("mode", "755")]

@@ -17,7 +17,6 @@ from pyrunc.operations.constants import (
     MS_UNBINDABLE,
 )
 from pyrunc.operations.mount import Mount, apply_changes
-from pyrunc.operations.options import SUPERBLOCK_OFF
 from pyrunc.syscalls import fsconfig, fsmount, fsopen, mount_setattr
 
 TYPE_CHECKING = False
@@ -93,9 +92,9 @@ class FilesystemMount(Mount):
         self.late_read_only = bool(self.attributes & MOUNT_ATTR_RDONLY) and (fstype == "tmpfs" or destination == "/dev")
         if self.late_read_only:
             self.attributes &= ~MOUNT_ATTR_RDONLY
-        self.words = superblock_words(options)
+        self.words = options.data
         if label:
-            self.words.append(("context", label))
+            self.words = [*options.data, ("context", label)]
         self.mount = -1
         self.userns = -1
 
@@ -114,26 +113,26 @@ class FilesystemMount(Mount):
     def perform(self, build: "Build") -> None:
         target, made = self.open_directory(build)
         try:
-            self.mount = self.make(build, target, made)
-            self.finish(self.mount)
+            self.mount = build.keep(self.make(build, self.words_for(target, made)))
+            self.finish(self.mount, target, made)
             self.attach(build, self.mount, target)
         finally:
             os.close(target)
-            if self.mount >= 0 and not self.late_read_only:
-                os.close(self.mount)
-                self.mount = -1
 
-    def make(self, build: "Build", target: int, made: bool) -> int:
+    def words_for(self, target: int, made: bool) -> "list[tuple[str, str | None]]":
+        """What the file system is told.  A tmpfs without a mode gets that of the directory which it hides: that
+        may be one that only root, or everybody, may write to."""
+        if self.fstype == "tmpfs" and not made and all(key != "mode" for key, _value in self.words):
+            return [("mode", f"{os.stat(target).st_mode & 0o7777:o}"), *self.words]
+        return self.words
+
+    def make(self, build: "Build", words: "list[tuple[str, str | None]]") -> int:
         """The detached mount."""
-        words = self.words
-        if self.fstype == "tmpfs" and not made and all(key != "mode" for key, _value in words):
-            # The directory that it hides may be one that only root, or everybody, may write to.
-            words = [("mode", f"{os.stat(target).st_mode & 0o7777:o}"), *words]
         try:
-            mount = make_mount(
+            return make_mount(
                 self.fstype,
                 self.source,
-                words,
+                self.options.superblock_words() + words,
                 self.attributes,
                 read_only=bool(self.attributes & MOUNT_ATTR_RDONLY),
             )
@@ -141,16 +140,13 @@ class FilesystemMount(Mount):
             if error.errno == EPERM and build.in_userns:
                 raise PyruncError(str(error), errno=EPERM, hint=HINTS.get(self.fstype, "")) from error
             raise
-        if self.late_read_only:
-            build.keep(mount)
+
+    def finish(self, mount: int, target: int, made: bool) -> None:
+        """What is done to the mount once it exists.  A new one is private already, whatever kind was asked for."""
         if self.options.tmpcopyup and not made:
             from pyrunc.operations.copyup import copy_up
 
             copy_up(target, mount)
-        return mount
-
-    def finish(self, mount: int) -> None:
-        """What is said of the mount once it exists: a new one is private already, and idmapped only when asked."""
         if self.userns >= 0:
             mount_setattr(mount, AT_EMPTY_PATH, set=MOUNT_ATTR_IDMAP, userns_fd=self.userns)
         for flags in self.options.propagation:
@@ -163,8 +159,8 @@ class ProcMount(FilesystemMount):
 
     __slots__ = ()
 
-    def make(self, build: "Build", target: int, made: bool) -> int:
-        mount = build.make_proc(self.words)
+    def make(self, build: "Build", words: "list[tuple[str, str | None]]") -> int:
+        mount = build.make_proc(words)
         apply_changes(mount, [(False, self.options.set | self.options.tree_set, self.options.clear, 0)])
         return mount
 
@@ -190,14 +186,3 @@ HINTS = {
     "sysfs": "mounting sysfs in a user namespace needs a network namespace made with it; bind /sys instead",
     "mqueue": "mounting mqueue in a user namespace needs an ipc namespace made with it",
 }
-
-
-def superblock_words(options: "MountOptions") -> "list[tuple[str, str | None]]":
-    """The options for the file system as fsconfig(2) takes them."""
-    words: list[tuple[str, str | None]] = []
-    for flag, value in options.superblock.items():
-        if value:
-            words.append((flag, None))
-        elif flag in SUPERBLOCK_OFF:
-            words.append((SUPERBLOCK_OFF[flag], None))
-    return words + options.data

@@ -105,11 +105,21 @@ class Mount(Operation):
 
     def attach(self, build: "Build", mount: int, target: int) -> None:
         """Mounts `mount` on the descriptor `target`, and keeps the root the root when that is what was covered."""
-        if not self.destination.startswith("/proc") and fstatfs_type(target) == PROC_SUPER_MAGIC:
-            refuse_container_proc(build, target, self.destination)
+        self.refuse_proc(build, target)
         move_mount(mount, target)
         if self.destination == "/":
             build.root = build.keep(os.dup(mount))
+
+    def refuse_proc(self, build: "Build", target: int) -> None:
+        """Refuses a target that turned out, by way of a link, to be in the procfs on the container's /proc."""
+        if fstatfs_type(target) != PROC_SUPER_MAGIC or self.destination == "/proc" or self.destination in LXCFS_FILES:
+            return
+        proc = open_in_root(build.root, "/proc", O_PATH_DIRECTORY)
+        try:
+            if mount_id(proc) == mount_id(target):
+                raise PyruncError(f'"{self.destination}" cannot be mounted because it is inside /proc')
+        finally:
+            os.close(proc)
 
 
 def check_destination(destination: str, fstype: str, bind: bool) -> None:
@@ -128,16 +138,6 @@ def check_proc_source(source: int, destination: str) -> None:
     """What is bound on /proc must be a procfs, and its root."""
     if fstatfs_type(source) != PROC_SUPER_MAGIC or os.stat(source).st_ino != 1:
         raise PyruncError(f'"{destination}" cannot be mounted because it is not of type proc')
-
-
-def refuse_container_proc(build: "Build", target: int, destination: str) -> None:
-    """The destination turned out to be in some procfs: it must not be the one on the container's /proc."""
-    proc = open_in_root(build.root, "/proc", O_PATH_DIRECTORY)
-    try:
-        if mount_id(proc) == mount_id(target):
-            raise PyruncError(f'"{destination}" cannot be mounted because it is inside /proc')
-    finally:
-        os.close(proc)
 
 
 def changes(options: "MountOptions", inherited: int = 0) -> "list[Change]":

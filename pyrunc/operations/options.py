@@ -80,6 +80,10 @@ PROPAGATION = {
 }
 
 
+FSCONFIG_STRING_MAX = 255
+"""The longest value that fsconfig(2) takes; the lowerdir of an overlay can be longer."""
+
+
 class MountOptions:
     """What a list of mount options asks for.
 
@@ -123,6 +127,23 @@ class MountOptions:
         self.idmap = False
         self.idmap_tree = False
         self.data: list[tuple[str, str | None]] = []
+
+    @property
+    def beyond_fsconfig(self) -> bool:
+        """Whether the options say something of a file system that only mount(2) can say."""
+        if self.superblock.get("silent") or self.superblock.get("iversion"):
+            return True
+        return any(value is not None and len(value) > FSCONFIG_STRING_MAX for _key, value in self.data)
+
+    def superblock_words(self) -> "list[tuple[str, str | None]]":
+        """The flags of the file system as fsconfig(2) takes them."""
+        words: list[tuple[str, str | None]] = []
+        for flag, value in self.superblock.items():
+            if value:
+                words.append((flag, None))
+            elif flag in SUPERBLOCK_OFF:
+                words.append((SUPERBLOCK_OFF[flag], None))
+        return words
 
     def _attribute(self, tree: bool, set: int, clear: int) -> None:
         if tree:

@@ -129,8 +129,7 @@ class _Plan:
                 raise PyruncError(f"tmpcopyup is only possible with tmpfs, not {fstype}")
             # Now, because nothing can be imported any more when it is performed.
             import pyrunc.operations.copyup  # noqa: F401
-        maker = ProcMount if fstype == "proc" else FilesystemMount
-        return maker(
+        return self._maker(fstype, options)(
             fstype,
             mount.get("source") or "",
             destination,
@@ -139,6 +138,16 @@ class _Plan:
             label="" if fstype in ("proc", "sysfs", "mqueue") else self.label,
             id_maps=self._id_maps(mount, options),
         )
+
+    @staticmethod
+    def _maker(fstype: str, options: "MountOptions") -> "type[FilesystemMount]":
+        if fstype == "proc":
+            return ProcMount
+        if options.beyond_fsconfig:
+            from pyrunc.operations.old_mount import OldMount
+
+            return OldMount
+        return FilesystemMount
 
     def _bind(self, mount: "Config", destination: str, options: "MountOptions", place: str) -> "Operation":
         source: str = mount.get("source") or ""

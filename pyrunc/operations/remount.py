@@ -11,7 +11,7 @@ from pyrunc.operations.constants import (
     FSPICK_EMPTY_PATH,
     MOUNT_ATTR_RDONLY,
 )
-from pyrunc.operations.filesystem import context_log, superblock_words
+from pyrunc.operations.filesystem import context_log
 from pyrunc.operations.mount import Mount, apply_changes, changes
 from pyrunc.operations.paths import open_in_root
 from pyrunc.syscalls import fsconfig, fspick
@@ -43,7 +43,7 @@ class Remount(Mount):
             os.close(target)
 
     def _reconfigure(self, target: int) -> None:
-        words = superblock_words(self.options)
+        words = self.options.superblock_words() + self.options.data
         if self.options.set & MOUNT_ATTR_RDONLY:
             words.insert(0, ("ro", None))
         elif self.options.clear & MOUNT_ATTR_RDONLY:

@@ -1,7 +1,7 @@
 """The root file system as a whole: its mount, its propagation, its working directory."""
 
 import os
-from errno import EINVAL, ENOENT, ENOTDIR, EPERM
+from errno import EINVAL, ENOENT, ENOTDIR
 
 from pyrunc.errors import PyruncError, SystemCallError
 from pyrunc.operations.base import Operation
@@ -52,24 +52,23 @@ class BindRoot(Operation):
     of the time after pivot_root(2).
     """
 
-    __slots__ = ("clone", "parent_may_be_shared", "propagation")
+    __slots__ = ("clone", "parent_may_be_shared", "propagation", "target")
 
     def __init__(self, propagation: int = MS_SLAVE, parent_may_be_shared: bool = False, place: str = "") -> None:
         super().__init__(place)
         self.propagation = propagation
         self.parent_may_be_shared = parent_may_be_shared
         self.clone = -1
+        self.target = -1
 
     def describe(self) -> str:
         return "bind the root file system"
 
     def prepare(self, build: "Build") -> None:
-        try:
+        if build.may_copy_early:
             self.clone = self._open(build)
-        except SystemCallError as error:
-            # An unprivileged runtime may do it only inside the container's user namespace.
-            if error.errno != EPERM:
-                raise
+        if build.entered:
+            self.target = self._open_target(build)
 
     def perform(self, build: "Build") -> None:
         if self.clone < 0:
@@ -77,12 +76,11 @@ class BindRoot(Operation):
         mount_setattr(self.clone, AT_EMPTY_PATH | AT_RECURSIVE, propagation=self.propagation)
         if self.parent_may_be_shared:
             make_parent_private(build.rootfs)
-        target = os.open(build.rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            move_mount(self.clone, target)
-        finally:
-            os.close(target)
+        move_mount(self.clone, self.target if self.target >= 0 else self._open_target(build))
         build.root = self.clone
+
+    def _open_target(self, build: "Build") -> int:
+        return build.keep(os.open(build.rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
 
     def _open(self, build: "Build") -> int:
         try:

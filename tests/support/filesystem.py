@@ -109,14 +109,14 @@ def perform(
     *,
     kinds: tuple[str, ...] = ("mount",),
     ids: IdMap | None = None,
-    unprivileged: bool = False,
+    entered: bool = False,
     pivoted: bool = True,
 ) -> Any:
     """Performs operations in new namespaces and gives back what `look` finds there (as JSON would have it).
 
     look:          called after pivot_root (`pivoted`), else with the host's tree as its "/"
     ids:           the uid and gid map of a user namespace
-    unprivileged:  prepare() is called as uid 65534 with no capabilities, as by an ordinary user
+    entered:       prepare() is called when the mount namespace has been joined already, and not the user namespace
     Raises Failed with what a PyruncError said.
     """
     holder, pidfd = hold(kinds, ids or [])
@@ -126,7 +126,7 @@ def perform(
         code = 1
         try:
             os.close(read)
-            answer = in_child(operations, rootfs, look, kinds, pidfd, holder, unprivileged, pivoted)
+            answer = in_child(operations, rootfs, look, kinds, pidfd, holder, entered, pivoted)
             os.write(write, json.dumps(answer, default=list).encode())
             code = 0
         finally:
@@ -155,7 +155,7 @@ def in_child(
     kinds: tuple[str, ...],
     pidfd: int,
     holder: int,
-    unprivileged: bool,
+    entered: bool,
     pivoted: bool,
 ) -> tuple[Any, ...]:
     """The builder's part."""
@@ -168,12 +168,11 @@ def in_child(
             make_proc=lambda words: make_proc(words, pidfd if "pid" in kinds else -1),
             make_userns=make_userns,
         )
-        if unprivileged:
-            as_nobody(lambda: perform_all(operations, build, "prepare"))
-        else:
-            perform_all(operations, build, "prepare")
-        flags = sum(CLONE[kind] for kind in kinds if kind != "pid")
-        syscalls.setns(pidfd, flags)
+        build.entered = entered
+        if entered:
+            syscalls.setns(pidfd, sum(CLONE[kind] for kind in kinds if kind not in ("pid", "user")))
+        perform_all(operations, build, "prepare")
+        syscalls.setns(pidfd, sum(CLONE[kind] for kind in kinds if kind != "pid" and (not entered or kind == "user")))
         if "user" in kinds:
             os.setresgid(0, 0, 0)
             os.setresuid(0, 0, 0)
@@ -192,19 +191,8 @@ def in_child(
         return ("done", look(build) if look else None)
     except PyruncError as error:
         return ("failed", str(error), error.errno, error.hint)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 the child must not return into pytest
         return ("crashed", traceback.format_exc())
-
-
-def as_nobody(call: Callable[[], None]) -> None:
-    """Calls without any capability: only the effective ids change, so that they can come back."""
-    os.setegid(65534)
-    os.seteuid(65534)
-    try:
-        call()
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
 
 
 def hold(kinds: tuple[str, ...], ids: IdMap) -> tuple[int, int]:
