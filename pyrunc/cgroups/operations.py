@@ -112,7 +112,7 @@ class EnableControllers(Operation):
     def __init__(
         self, mount: str, directory: str, paths: "dict[str, str]", required: "dict[str, str]", everything: bool
     ) -> None:
-        super().__init__()
+        super().__init__(next(iter(required.values()), ""))
         self.mount = mount
         self.directory = directory
         self.paths = paths
