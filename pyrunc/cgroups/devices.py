@@ -1,9 +1,10 @@
 """The container's device rules: resources.devices and what every container may use, and how v1 takes them."""
 
 import os
+from errno import ENOENT
 
 from pyrunc.cgroups.operations import DENIED
-from pyrunc.errors import PyruncError
+from pyrunc.errors import PyruncError, reason_of
 from pyrunc.operations.base import Operation
 
 ANY = -1  # every major or minor number
@@ -128,9 +129,9 @@ class AllowDevices(Operation):
                     fds[file] = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
                 os.write(fds[file], line.encode())
         except OSError as error:
-            if not (self.optional and error.errno in DENIED):
+            if not (self.optional and error.errno in (*DENIED, ENOENT)):  # ENOENT: not even the cgroup was made
                 raise PyruncError(
-                    f"{self.directory}/{file}: {line!r}: {(error.strerror or '').lower()}", errno=error.errno or 0
+                    f"{self.directory}/{file}: {line!r}: {reason_of(error.errno or 0)}", errno=error.errno or 0
                 ) from error
         finally:
             for fd in fds.values():
