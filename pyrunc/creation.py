@@ -299,6 +299,8 @@ def wait_ready(process: Helper, console_socket: "str | None") -> int:
                 terminal.send_console(console_socket, master, helper.string_in(records, helper.TAG_CONSOLE_NAME))
                 os.close(master)
                 master = -1
+            else:
+                terminal.adopt_size(master)
     except BaseException:
         if master >= 0:
             os.close(master)

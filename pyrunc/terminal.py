@@ -74,6 +74,26 @@ def send_console(socket_path: str, master_fd: int, name: str) -> None:
         os.close(connection)
 
 
+def adopt_size(master_fd: int) -> None:
+    """The container's terminal gets the size of ours, if we have one: before its program starts and looks at it."""
+    _copy_size(_own_terminal((0, 1, 2)), master_fd)
+
+
+def _copy_size(own_fd: int, master_fd: int) -> None:
+    if own_fd >= 0:
+        import termios
+
+        try:
+            termios.tcsetwinsize(master_fd, termios.tcgetwinsize(own_fd))
+        except termios.error:
+            # Ours has just gone away.
+            return
+
+
+def _own_terminal(fds: "tuple[int, ...]") -> int:
+    return next((fd for fd in fds if os.isatty(fd)), -1)
+
+
 def relay(
     master_fd: int,
     pid: int,
@@ -118,7 +138,7 @@ class _Terminal:
         self.stdin = stdin
         self.stdout = stdout
         self.master = master
-        self.size_fd = next((fd for fd in (stdin, stdout, stderr) if os.isatty(fd)), -1)
+        self.size_fd = _own_terminal((stdin, stdout, stderr))
         self._saved: "list[int | list[bytes | int]] | None" = None
 
     def __enter__(self) -> "_Terminal":
@@ -159,14 +179,7 @@ class _Terminal:
 
     def pass_size(self) -> None:
         """The container's terminal gets the size of ours."""
-        if self.size_fd >= 0:
-            import termios
-
-            try:
-                termios.tcsetwinsize(self.master, termios.tcgetwinsize(self.size_fd))
-            except termios.error:
-                # Ours has just gone away.
-                return
+        _copy_size(self.size_fd, self.master)
 
     def _set_raw(self) -> None:
         import termios
