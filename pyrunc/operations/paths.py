@@ -135,7 +135,10 @@ def split(path: str) -> list[str]:
 
 
 def _deepest_directory(root: int, path: str, strict: bool) -> tuple[int, list[str], list[str]]:
-    """The longest beginning of the path that is a directory: its descriptor, its parts, and the missing parts."""
+    """The longest beginning of the path that is a directory: its descriptor, its parts, and the missing parts.
+
+    Nothing is above what does not exist: ENOENT when ".." is among the missing parts.
+    """
     parts = split(path)
     for count in range(len(parts), -1, -1):
         try:
@@ -144,14 +147,15 @@ def _deepest_directory(root: int, path: str, strict: bool) -> tuple[int, list[st
             if error.errno != ENOENT or count == 0:
                 raise
         else:
+            if ".." in parts[count:]:
+                os.close(found)
+                break
             return found, parts[:count], parts[count:]
     raise SystemCallError(ENOENT, "openat2", path)
 
 
 def _make_child(directory: int, name: str, mode: int) -> int:
     """Makes one directory, or takes the one that is there; what was made must be what is opened."""
-    if name == "..":
-        raise SystemCallError(ENOENT, "mkdirat", name)
     try:
         os.mkdir(name, mode, dir_fd=directory)
         made = True
