@@ -153,7 +153,7 @@ def _explain(text: str, error: Exception) -> JSONError:
     elif isinstance(error, RecursionError):
         message = f"nested deeper than {MAX_DEPTH} levels"
     elif isinstance(error, UnicodeEncodeError):
-        message, offset = "half of a surrogate pair", error.start
+        message, offset = "half of a surrogate pair", error.start if error.object is text else len(text)
     elif hasattr(error, "pos"):  # json.JSONDecodeError, which must not be imported to be named
         message, offset = error.msg[:1].lower() + error.msg[1:], error.pos  # type: ignore[attr-defined]
     refused = _first_refusal(text, offset)
@@ -231,7 +231,7 @@ def dumps(value: object, indent: "bool | str" = False) -> str:
         raise JSONError("nested too deeply to be written") from None
     except UnicodeEncodeError as error:
         raise JSONError(f"not a Unicode string: {error.object!r}") from None
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise error if isinstance(error, JSONError) else JSONError(str(error)) from None
     return text
 

@@ -7,10 +7,12 @@ from pyrunc.spec import rules, rules_process, rules_resources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Any
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, TypeVar
 
     from jsonschema.exceptions import ValidationError
+
+    Item = TypeVar("Item")
 
 SCHEMAS = os.path.join(os.path.dirname(__file__), "_schema.json")
 TYPE_NAMES = {"object": "an object", "array": "an array", "string": "a string", "boolean": "true or false"}
@@ -93,20 +95,26 @@ def _shown(value: object) -> str:
 
 
 def _rule_problems(name: str, value: "Any") -> "list[tuple[str, str]]":
-    """What the rules find in an object whose shape is partly wrong; a rule that cannot read its part says nothing."""
+    """What the rules find in an object whose shape is partly wrong."""
     found: list[tuple[str, str]] = []
-    try:
-        for section, section_rules, arguments in _groups(name, value):
-            for rule in section_rules:
-                try:
-                    found += rules.run(section, (rule,), arguments)
-                except UNREADABLE:
-                    continue
-        if name == "config":
-            found += rules.unsupported(value)
-    except UNREADABLE:
-        return found
+    for section, section_rules, arguments in _until_unreadable(lambda: _groups(name, value)):
+        for rule in section_rules:
+            for pointer, message in _until_unreadable(rule, *arguments):
+                found.append((section + pointer, message))
+    if name == "config":
+        found += _until_unreadable(rules.unsupported, value)
     return found
+
+
+def _until_unreadable(produce: "Callable[..., Iterable[Item]]", *arguments: "Any") -> "list[Item]":
+    """What produce yields before it comes upon something that is not as the schema promises."""
+    items = []
+    try:
+        for item in produce(*arguments):
+            items.append(item)
+    except UNREADABLE:
+        return items
+    return items
 
 
 def _groups(name: str, value: "Any") -> "Iterable[tuple[str, rules.Rules, tuple[Any, ...]]]":

@@ -98,7 +98,7 @@ def host_names(config: "Section") -> "Problems":
             continue
         if "uts" not in namespaces_of(config):
             yield f"/{key}", "needs a uts namespace: it would change the host's"
-        if len(name.encode()) > HOST_NAME_MAX:
+        if len(name.encode(errors="surrogateescape")) > HOST_NAME_MAX:
             yield f"/{key}", f"is longer than {HOST_NAME_MAX} bytes"
         yield from rules_process.nul_byte(name, f"/{key}")
 

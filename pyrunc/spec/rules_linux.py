@@ -192,7 +192,7 @@ def net_devices(linux: "Section", namespaces: "Namespaces") -> "Problems":
 
 def is_interface_name(name: str) -> bool:
     """Whether the kernel takes it as the name of a network device (dev_valid_name)."""
-    if not name or name in (".", "..") or len(name.encode()) > INTERFACE_NAME_MAX:
+    if not name or name in (".", "..") or len(name.encode(errors="surrogateescape")) > INTERFACE_NAME_MAX:
         return False
     return not any(character in "/:%\0" or character.isspace() for character in name)
 
