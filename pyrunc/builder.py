@@ -77,14 +77,14 @@ class Builder:
 
 
 class Hooks:
-    """The createContainer hooks: entries of config.json, the state that they read, and for whom."""
+    """The createContainer hooks: entries of config.json, the state that they read, where they start."""
 
-    __slots__ = ("container_id", "entries", "state")
+    __slots__ = ("cwd", "entries", "state")
 
-    def __init__(self, entries: "list[Any]", state: "dict[str, object]", container_id: str) -> None:
+    def __init__(self, entries: "list[Any]", state: "dict[str, object]", cwd: str) -> None:
         self.entries = entries
         self.state = state
-        self.container_id = container_id
+        self.cwd = cwd
 
 
 def start(
@@ -171,8 +171,9 @@ def work(
     if before_pivot.entries:
         if namespaces & CLONE_NEWPID:
             syscalls.setns(inside.pidfd, CLONE_NEWPID)
+        state = before_pivot.state
         hooks.run_hooks(
-            before_pivot.entries, before_pivot.state, "createContainer", container_id=before_pivot.container_id
+            before_pivot.entries, state, "createContainer", container_id=str(state["id"]), cwd=before_pivot.cwd
         )
     perform_all([operation for operation in operations if operation.after_hooks], build)
     tell(report, None)

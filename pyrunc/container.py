@@ -2,23 +2,24 @@
 
 Everything here is usable from a program: no state but what the arguments name, nothing printed, no exit.  All
 methods raise PyruncError, and then have changed nothing or undone it.
+
+What only some verbs need is imported by them: most commands are one verb, and over in a few milliseconds.
 """
 
 import os
 from _signal import pidfd_send_signal
 
-from pyrunc import cgroups, foreground, helper, log, syscalls, terminal
-from pyrunc.creation import CONFIG, HOOKS, START_SOCKET, Creation, Options
+from pyrunc import cgroups, log, syscalls
 from pyrunc.errors import ContainerNotFound, InvalidTransition, PyruncError, from_os_error
-from pyrunc.fastjson import loads
-from pyrunc.hooks import run_hooks
-from pyrunc.launch import Helper
 from pyrunc.record import CREATING, Record, open_process, spec_state, state_dict
-from pyrunc.state import StateDirectory
+from pyrunc.state import CONFIG_FILE, HOOKS_FILE, START_SOCKET, StateDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from pyrunc.helper import Channel
+    from pyrunc.launch import Helper
 
 POLLIN = 0x1
 SIGKILL = 9
@@ -46,8 +47,11 @@ class Container:
         preserve_fds:   how many descriptors from 3 on the process gets
         rootless:       "true", "false" or "auto": whether to do without the privileges of root
         """
+        from pyrunc.creation import Creation, Options
+        from pyrunc.terminal import check_console
+
         creation = Creation(root, id, os.path.abspath(bundle), Options(**options))
-        terminal.check_console(creation.plan.process.terminal, True, creation.options.console_socket)
+        check_console(creation.plan.process.terminal, True, creation.options.console_socket)
         state, process = creation.perform(wait_for_start=True)
         process.close()
         state.close()
@@ -70,9 +74,13 @@ class Container:
         Returns the exit status (128+n for signal n), 0 with detach.  keep leaves the stopped container to
         `delete`; reap_orphans is for a caller that is a subreaper and has no other children.
         """
+        from pyrunc.creation import Creation, Options
+        from pyrunc.foreground import hold_signals, release_signals
+        from pyrunc.terminal import check_console
+
         creation = Creation(root, id, os.path.abspath(bundle), Options(**options))
-        terminal.check_console(creation.plan.process.terminal, detach, creation.options.console_socket)
-        mask = foreground.hold_signals() if not detach else set()
+        check_console(creation.plan.process.terminal, detach, creation.options.console_socket)
+        mask = hold_signals() if not detach else set()
         try:
             state, process = creation.perform(wait_for_start=False)
             container = cls(root, id)
@@ -96,7 +104,7 @@ class Container:
             return status
         finally:
             if mask:
-                foreground.release_signals(mask)
+                release_signals(mask)
 
     @classmethod
     def load(cls, root: str, id: str) -> "Container":
@@ -110,6 +118,8 @@ class Container:
         A startContainer hook or the program itself that cannot be run, and a poststart hook that fails, end the
         container and are raised.
         """
+        from pyrunc.helper import Channel
+
         with StateDirectory.open(self.root, self.id) as state:
             record = state.load()
             status = status_of(state, record)
@@ -121,7 +131,7 @@ class Container:
                 }
                 raise InvalidTransition(reasons.get(status, f"cannot start a container that is {status}"))
             try:
-                channel = helper.Channel(syscalls.unix_connect(state.fd, START_SOCKET))
+                channel = Channel(syscalls.unix_connect(state.fd, START_SOCKET))
             except OSError as error:
                 raise from_os_error(error, operation="reach the container's process") from error
             try:
@@ -132,21 +142,27 @@ class Container:
             finally:
                 channel.close()
 
-    def start_process(self, state: StateDirectory, record: Record, channel: helper.Channel) -> None:
+    def start_process(self, state: StateDirectory, record: Record, channel: "Channel") -> None:
         """Sends the start, waits for the program's exec, runs the poststart hooks."""
-        channel.send(helper.START)
+        from pyrunc.helper import START
+
+        channel.send(START)
         state.unlink(START_SOCKET)
         channel.ended()
-        hooks = self.later_hooks(state, "poststart")
-        if hooks:
-            run_hooks(hooks, spec_state(record, "running", record.pid), "poststart", container_id=self.id)
+        self.run_later_hooks(state, record, "poststart", "running")
 
-    def later_hooks(self, state: StateDirectory, kind: str) -> "list[Any]":
-        """The poststart or poststop hooks that the container was created with."""
-        if not state.exists(HOOKS):
+    def run_later_hooks(
+        self, state: StateDirectory, record: Record, kind: str, status: str, keep_going: bool = False
+    ) -> "list[PyruncError]":
+        """Runs the poststart or poststop hooks that the container was created with, if there are any."""
+        if not state.exists(HOOKS_FILE):
             return []
-        hooks: list[Any] = loads(state.read(HOOKS).decode("utf-8", "surrogateescape")).get(kind, [])
-        return hooks
+        from pyrunc.fastjson import loads
+        from pyrunc.hooks import run_runtime_hooks
+
+        hooks: Any = loads(state.read(HOOKS_FILE).decode("utf-8", "surrogateescape"))
+        told = spec_state(record, status, record.pid if status == "running" else 0)
+        return run_runtime_hooks(hooks.get(kind, []), told, kind, keep_going=keep_going)
 
     def kill(self, signal: int, all: bool = False) -> None:
         """Sends a signal to the container's process, with all to every process of the container.
@@ -196,11 +212,8 @@ class Container:
         if record.cgroups:
             cgroups.kill_all(record.cgroups)
             cgroups.remove(record.cgroups, timeout=KILL_PATIENCE)
-        hooks = self.later_hooks(state, "poststop")
-        if hooks:
-            stopped = spec_state(record, "stopped", 0)
-            for failure in run_hooks(hooks, stopped, "poststop", container_id=self.id, keep_going=True):
-                log.warn(str(failure))
+        for failure in self.run_later_hooks(state, record, "poststop", "stopped", keep_going=True):
+            log.warn(str(failure))
         state.remove()
 
     def state(self) -> "dict[str, object]":
@@ -211,7 +224,7 @@ class Container:
             return state_dict(record, status, 0 if status == "stopped" else record.pid)
 
     def status(self) -> str:
-        """"creating", "created", "running", "paused" or "stopped"."""
+        """ "creating", "created", "running", "paused" or "stopped"."""
         with StateDirectory.open(self.root, self.id, lock=False) as state:
             return status_of(state, state.load())
 
@@ -220,13 +233,15 @@ class Container:
         from pyrunc.spec.load import parse
 
         with StateDirectory.open(self.root, self.id, lock=False) as state:
-            return parse(state.read(CONFIG), CONFIG)
+            return parse(state.read(CONFIG_FILE), CONFIG_FILE)
 
     def wait(self) -> int:
         """Waits for the container's process, which must be a child of the caller, and returns its exit status."""
+        from pyrunc.foreground import exit_status
+
         with StateDirectory.open(self.root, self.id, lock=False) as state:
             record = state.load()
-        return foreground.exit_status(record.pid)
+        return exit_status(record.pid)
 
     def exec(
         self,
@@ -245,6 +260,8 @@ class Container:
         Returns its exit status, 0 with detach.  cgroup: where to put it, as runc's --cgroup.
         """
         from pyrunc.execution import Execution
+        from pyrunc.foreground import hold_signals, release_signals
+        from pyrunc.terminal import check_console
 
         with StateDirectory.open(self.root, self.id, lock=False) as state:
             record = state.load()
@@ -254,8 +271,8 @@ class Container:
         if status == "paused" and not ignore_paused:
             raise InvalidTransition("cannot exec in a paused container (use --ignore-paused to override)")
         execution = Execution(self, record, process, console_socket, preserve_fds, list(cgroup))
-        terminal.check_console(execution.settings.terminal, detach, console_socket)
-        mask = foreground.hold_signals() if not detach else set()
+        check_console(execution.settings.terminal, detach, console_socket)
+        mask = hold_signals() if not detach else set()
         try:
             running = execution.perform(pid_file)
             try:
@@ -264,7 +281,7 @@ class Container:
                 running.close()
         finally:
             if mask:
-                foreground.release_signals(mask)
+                release_signals(mask)
 
 
 def list_containers(root: str) -> "list[dict[str, object]]":
@@ -352,11 +369,15 @@ def reap(pid: int) -> None:
         return
 
 
-def wait_foreground(process: Helper, master: int, reap_orphans: bool) -> int:
+def wait_foreground(process: "Helper", master: int, reap_orphans: bool) -> int:
     """Waits for the process, relaying its terminal if it has one, and returns its exit status."""
     if master >= 0:
-        return terminal.relay(master, process.pid, process.pidfd, reap_orphans=reap_orphans)
-    return foreground.wait(process.pid, process.pidfd, reap_orphans=reap_orphans)
+        from pyrunc.terminal import relay
+
+        return relay(master, process.pid, process.pidfd, reap_orphans=reap_orphans)
+    from pyrunc.foreground import wait
+
+    return wait(process.pid, process.pidfd, reap_orphans=reap_orphans)
 
 
 def close_fd(fd: int) -> None:

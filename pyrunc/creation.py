@@ -7,7 +7,7 @@ from pyrunc import builder, cgroups, helper, log, syscalls, terminal
 from pyrunc.errors import PyruncError, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.fastjson import dumps
-from pyrunc.hooks import run_hooks
+from pyrunc.hooks import run_runtime_hooks
 from pyrunc.launch import Helper, spawn, user_namespace, write_proc
 from pyrunc.namespaces import CLONE_NEWCGROUP, CLONE_NEWUSER, open_namespaces
 from pyrunc.operations.base import perform_all
@@ -19,7 +19,7 @@ from pyrunc.security.seccomp import filter_for
 from pyrunc.setup import Setup
 from pyrunc.spec.check import check_config
 from pyrunc.spec.load import load_bundle
-from pyrunc.state import StateDirectory
+from pyrunc.state import CONFIG_FILE, HOOKS_FILE, START_SOCKET, StateDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 
     from pyrunc.process import ProcessSettings
 
-# Files of the state directory.
-CONFIG = "config.json"  # as it was when the container was created: later changes have no effect
-START_SOCKET = "start.sock"  # there until the container is started
-HOOKS = "hooks.json"  # those of poststart and poststop, if there are any
-
-RLIMIT_NOFILE = 7
 CACHE = ".seccomp"
 ROOT_KINDS = {"pivot": helper.FD_PIVOT, "move": helper.FD_MOVE, "chroot": helper.FD_CHROOT}
 
@@ -86,8 +80,7 @@ class Creation:
             annotations=config.get("annotations") or {},
             cgroups=self.plan.cgroup.paths,
             namespaces={
-                entry["type"]: entry.get("path") or ""
-                for entry in (config.get("linux") or {}).get("namespaces") or ()
+                entry["type"]: entry.get("path") or "" for entry in (config.get("linux") or {}).get("namespaces") or ()
             },
             own_pidns=self.plan.own_pidns,
             rootless=not self.facts.privileged,
@@ -124,10 +117,10 @@ class Creation:
         """The cgroup, and pyrunc-init in it and in its namespaces; then its file system, while limits are set."""
         plan = self.plan
         assert self.state is not None
-        self.state.write(CONFIG, self.config_bytes)
+        self.state.write(CONFIG_FILE, self.config_bytes)
         later = {kind: plan.hooks[kind] for kind in ("poststart", "poststop") if kind in plan.hooks}
         if later:
-            self.state.write(HOOKS, dumps(later).encode("utf-8", "surrogateescape"))
+            self.state.write(HOOKS_FILE, dumps(later).encode("utf-8", "surrogateescape"))
         perform_all(plan.cgroup.create, NO_BUILD)
         self.process = process = self.spawn()
         if plan.namespaces.staged:
@@ -193,7 +186,7 @@ class Creation:
     def plan_builder_hooks(self) -> builder.Hooks:
         """The createContainer hooks and what they read."""
         entries = self.plan.hooks.get("createContainer", [])
-        return builder.Hooks(entries, self.inner_state("creating") if entries else {}, self.plan.id)
+        return builder.Hooks(entries, self.inner_state("creating") if entries else {}, self.plan.rootfs)
 
     def finish(self, wait_for_start: bool) -> "tuple[StateDirectory, Helper]":
         """From the finished file system to the process that waits for its start."""
@@ -207,7 +200,7 @@ class Creation:
             for kind in ("prestart", "createRuntime"):
                 if kind in plan.hooks:
                     outer = spec_state(self.record, "creating", process.pid)
-                    run_hooks(plan.hooks[kind], outer, kind, container_id=plan.id)
+                    run_runtime_hooks(plan.hooks[kind], outer, kind)
             if self.builder:
                 if plan.hooks_before_pivot:
                     self.builder.go_on()

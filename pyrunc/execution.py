@@ -150,5 +150,3 @@ def differs(pid: int, name: str) -> bool:
         return not os.path.samestat(os.stat(f"/proc/{pid}/ns/{name}"), os.stat(f"/proc/self/ns/{name}"))
     except FileNotFoundError:
         raise InvalidTransition("cannot exec in a stopped container") from None
-
-

@@ -9,9 +9,6 @@ from pyrunc.errors import PyruncError, reason_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Literal
-
-    ORDER: Literal["little", "big"]
 
 MAGIC = 0x43525950
 VERSION = 1

@@ -86,6 +86,22 @@ def run_hooks(
     return failures
 
 
+def run_runtime_hooks(
+    hooks: "list[Hook]", state: "dict[str, object]", kind: str, *, keep_going: bool = False
+) -> "list[PyruncError]":
+    """`run_hooks` for the kinds that run in the runtime's namespaces: in the bundle, and as with runc and crun with
+    the runtime's own environment where a hook has none."""
+    return run_hooks(
+        hooks,
+        state,
+        kind,
+        container_id=str(state["id"]),
+        cwd=str(state["bundle"]),
+        default_env=[f"{name}={value}" for name, value in os.environ.items()],
+        keep_going=keep_going,
+    )
+
+
 def open_directory(path: str, place: str) -> int:
     """An O_PATH descriptor of the directory that hooks start in; PyruncError when there is none."""
     try:

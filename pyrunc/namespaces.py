@@ -94,9 +94,7 @@ def plan_namespaces(config: "Mapping[str, Any]") -> NamespacePlan:
         (clock, value.get("secs") or 0, value.get("nanosecs") or 0)
         for clock, value in (linux.get("timeOffsets") or {}).items()
     ]
-    return NamespacePlan(
-        new, join, mappings(linux.get("uidMappings")), mappings(linux.get("gidMappings")), offsets
-    )
+    return NamespacePlan(new, join, mappings(linux.get("uidMappings")), mappings(linux.get("gidMappings")), offsets)
 
 
 def mappings(entries: "list[Mapping[str, int]] | None") -> "list[tuple[int, int, int]]":
@@ -138,5 +136,5 @@ def open_namespaces(plan: NamespacePlan) -> "list[tuple[int, int]]":
 
 
 def article(kind: str) -> str:
-    """"a pid", "an ipc"."""
+    """ "a pid", "an ipc"."""
     return f"an {kind}" if kind == "ipc" else f"a {kind}"

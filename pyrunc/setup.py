@@ -1,5 +1,7 @@
 """MESSAGE_SETUP: everything that pyrunc-init applies to itself before it becomes the user's program."""
 
+from sys import byteorder
+
 from pyrunc import helper
 from pyrunc.helper import pair, record, text, u32, u64
 
@@ -72,7 +74,7 @@ class Setup:
     def add_terminal(self, size: "tuple[int, int] | None", bind: bool) -> None:
         """A terminal of (height, width), made in the container; bind: also as /dev/console."""
         rows, columns = size or (0, 0)
-        payload = rows.to_bytes(2, helper.byteorder) + columns.to_bytes(2, helper.byteorder)
+        payload = rows.to_bytes(2, byteorder) + columns.to_bytes(2, byteorder)
         self.records.append(record(helper.TAG_CONSOLE, payload + u32(bind)))
 
     def add_affinity(self, cpus: "list[int]") -> None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 STATE_FILE = "state.json"
+CONFIG_FILE = "config.json"  # as it was when the container was created: later changes have no effect
+HOOKS_FILE = "hooks.json"  # those of poststart and poststop, if there are any
+START_SOCKET = "start.sock"  # where the process waits to be started; there until it is
 
 FILE_MODE = 0o600
 

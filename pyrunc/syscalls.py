@@ -198,7 +198,8 @@ def getcwd() -> str:
     """The getcwd system call: "(unreachable)..." where the C library would say ENOENT."""
     buffer = ffi.new("char[]", 4096)
     length = check(lib.sh_getcwd(buffer, 4096), "getcwd")
-    return ffi.buffer(buffer, length - 1)[:].decode("utf-8", "surrogateescape")
+    path: bytes = ffi.buffer(buffer, length - 1)[:]
+    return path.decode("utf-8", "surrogateescape")
 
 
 def socketpair(type: int = 1) -> tuple[int, int]:
