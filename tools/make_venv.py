@@ -52,7 +52,7 @@ def main() -> None:
         venv.create(folder, with_pip=True, clear=True)
     if lacks(folder, requirements):
         print("installing " + " ".join(requirements), file=sys.stderr)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *requirements], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-qq", *requirements], check=True)
 
 
 if __name__ == "__main__":
