@@ -27,7 +27,7 @@ REFUSED = {
     "": "line 1, column 1: a value is missing",
     " \n ": "line 2, column 2: a value is missing",
     "{": "line 1, column 2: expecting property name enclosed in double quotes",
-    "[1,]": "line 1, column 4: a value is missing",
+    "[1,x]": "line 1, column 4: a value is missing",
     "[1] x": "line 1, column 5: more text after the value",
     '{"a": 1, "a": 2}': 'line 1, column 10: duplicate key "a"',
     '{"a": null, "a": 2}': 'line 1, column 13: duplicate key "a"',
