@@ -98,3 +98,15 @@ def test_make_needs_no_more_than_it_says() -> None:
     assert result.returncode == 0
     for target in ("build", "run", "install", "uninstall", "test", "bench", "test-vm", "clean"):
         assert f"make {target} " in result.stdout
+
+
+def test_what_is_missing_is_named(folder: Path) -> None:
+    """Without a package manager the packages to install are said, by the names that Debian has for them."""
+    for name in ("sh", "id", "sed", "grep", "ldconfig"):
+        program = shutil.which(name, path="/usr/bin:/usr/sbin:/bin:/sbin")
+        assert program
+        (folder / name).symlink_to(program)
+    command = [CHECKOUT / "tools" / "requirements", "build", BASE]
+    result = subprocess.run(command, capture_output=True, text=True, env={"PATH": str(folder)})
+    assert result.returncode == 1
+    assert result.stderr == "please install (names of Debian's packages): gcc libc6-dev binutils\n"
