@@ -25,7 +25,11 @@ def copy_up(source: int, target: int) -> None:
     every name is opened in the descriptor of its directory, so that whoever changes the tree meanwhile can
     spoil no more than the copy.  Raises OSError (ENOSPC when the tmpfs is full), PyruncError at the bounds.
     """
-    _copy_directory(source, target, 0, [MAX_ENTRIES])
+    writable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | NOFOLLOW, dir_fd=target)
+    try:
+        _copy_directory(source, writable, 0, [MAX_ENTRIES])
+    finally:
+        os.close(writable)
 
 
 def _copy_directory(source: int, target: int, depth: int, left: list[int]) -> None:

@@ -119,16 +119,6 @@ def open_or_make_file(root: int, path: str, mode: int = 0o755) -> int:
     raise SystemCallError(ELOOP, "open", path)
 
 
-def make_file(root: int, path: str, mode: int) -> int:
-    """A descriptor, open for writing, of a new file in the root.  Raises SystemCallError (EEXIST)."""
-    parts = split(path)
-    directory, _made = open_or_make_directory(root, "/".join(parts[:-1]) or ".")
-    try:
-        return _create(directory, parts[-1], mode)
-    finally:
-        os.close(directory)
-
-
 def split(path: str) -> list[str]:
     """The parts of a path, without empty ones and ".": ".." is the kernel's to resolve."""
     return [part for part in path.split("/") if part not in ("", ".")]
@@ -177,6 +167,7 @@ def _make_child(directory: int, name: str, mode: int) -> int:
 
 
 def _create(directory: int, name: str, mode: int) -> int:
+    """Makes one regular file, and nothing else: no link is followed and nothing that exists is opened."""
     if name == "..":
         raise SystemCallError(ENOENT, "open", name)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

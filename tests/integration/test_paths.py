@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pyrunc.errors import SystemCallError
-from pyrunc.operations.paths import make_directory, make_file, open_in_root, open_or_make_directory, open_or_make_file
+from pyrunc.operations.paths import make_directory, open_in_root, open_or_make_directory, open_or_make_file
 from tests.support.swapper import build_swapper, swapping
 
 pytestmark = pytest.mark.root
@@ -47,19 +47,6 @@ def test_makes_what_is_missing(root: int, folder: Path) -> None:
     assert stat.S_ISREG(os.stat(folder / "root/f/g/h").st_mode)
     os.close(open_or_make_file(root, "/f/g"))  # whatever it is
     assert where(make_directory(root, "/")) == f"{folder}/root"
-
-
-def test_make_file_takes_nothing_that_is_there(root: int, folder: Path) -> None:
-    os.symlink("/canary", folder / "root/link")
-    for path in ("/link", "/"):
-        with pytest.raises((SystemCallError, IndexError)):
-            make_file(root, path, 0o600)
-    fd = make_file(root, "/d/file", 0o600)
-    assert os.write(fd, b"x") == 1
-    os.close(fd)
-    with pytest.raises(SystemCallError) as caught:
-        make_file(root, "/d/file", 0o600)
-    assert caught.value.errno == 17
 
 
 @pytest.mark.parametrize(

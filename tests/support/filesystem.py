@@ -45,10 +45,13 @@ class Failed(Exception):
 
 def pivot(build: Build) -> None:
     """What pyrunc-init does at the end: the container's root becomes "/"."""
+    old = os.open("/", os.O_PATH)
     os.fchdir(build.root)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.syscall(SYS_pivot_root, b".", b"."):
         raise OSError(ctypes.get_errno(), "pivot_root")
+    os.fchdir(old)
+    os.close(old)
     syscalls.mount("", ".", None, MS_SLAVE_REC)
     syscalls.umount2(".", MNT_DETACH)
     os.chdir("/")
