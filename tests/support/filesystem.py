@@ -138,8 +138,7 @@ def perform(
     with os.fdopen(read) as pipe:
         text = pipe.read()
     _, status = os.waitpid(child, 0)
-    os.kill(holder, signal.SIGKILL)
-    os.waitpid(holder, 0)
+    end(holder)
     os.close(pidfd)
     if status:
         raise AssertionError(f"the builder of the test ended with status {status}")
@@ -149,6 +148,16 @@ def perform(
     if answer[0] == "crashed":
         raise AssertionError(answer[1])
     return answer[1]
+
+
+def end(holder: int) -> None:
+    """Ends the holder and the process 1 of its pid namespace, which is an orphan then: this process's, as subreaper."""
+    inner = processes.children(holder)
+    for pid in (holder, *inner):
+        os.kill(pid, signal.SIGKILL)
+    os.waitpid(holder, 0)
+    for pid in inner:
+        processes.wait_gone(pid)
 
 
 def in_child(
