@@ -138,4 +138,9 @@ def _close_inherited(preserved: int) -> None:
     from pyrunc import syscalls
 
     close_range_cloexec = 4
-    syscalls.close_range(3 + preserved, 2**32 - 1, close_range_cloexec)
+    last = 2**32 - 1
+    if preserved:
+        for finder in sys.meta_path:
+            if hasattr(finder, "stay_above"):  # the pack that modules are imported from
+                finder.stay_above(3 + min(preserved, 1 << 16))
+    syscalls.close_range(min(3 + preserved, last), last, close_range_cloexec)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pyrunc.process import ProcessSettings
 
 CACHE = ".seccomp"
+MAX_PRESERVED = helper.MAX_FDS - 2  # the root and the listener travel with them
 ROOT_KINDS = {"pivot": helper.FD_PIVOT, "move": helper.FD_MOVE, "chroot": helper.FD_CHROOT}
 
 
@@ -66,6 +67,7 @@ class Creation:
         """Loads, checks and plans.  Raises PyruncError; nothing has been touched then."""
         self.root = root
         self.options = options
+        check_preserved(options.preserve_fds)
         config, self.config_bytes = load_bundle(bundle)
         check_config(config)
         self.facts = read_facts(options.rootless)
@@ -336,6 +338,22 @@ def inner_pid(pid: int) -> int:
             if line.startswith("NSpid:"):
                 return int(line.split()[-1])
     return pid
+
+
+def check_preserved(count: int) -> None:
+    """Raises PyruncError when one of the `count` descriptors from 3 on, which the process is to get, is not open."""
+    if count > MAX_PRESERVED:
+        raise PyruncError(f"preserve-fds {count}: at most {MAX_PRESERVED} descriptors can be passed on")
+    for fd in range(3, 3 + count):
+        try:
+            os.fstat(fd)
+        except OSError as error:
+            raise PyruncError(
+                f"please check that preserved-fd {fd - 2} (of {count}) is present",
+                operation="preserve-fds",
+                hint=f"descriptor {fd} is not open in the caller",
+                errno=error.errno or 0,
+            ) from error
 
 
 def write_pid_file(path: str, pid: int) -> None:

@@ -7,7 +7,7 @@ container's process by its pidfd, and forks into the pid namespace.  Python neve
 import os
 
 from pyrunc import cgroups, helper
-from pyrunc.creation import add_security, raise_limits, wait_ready, write_pid_file
+from pyrunc.creation import add_security, check_preserved, raise_limits, wait_ready, write_pid_file
 from pyrunc.errors import InvalidTransition, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.launch import Helper, spawn_with, write_proc
@@ -51,6 +51,7 @@ class Execution:
         preserve_fds: int,
         cgroup: "list[str]",
     ) -> None:
+        check_preserved(preserve_fds)
         self.container = container
         self.record = record
         self.config = container.config()

@@ -6,8 +6,10 @@ from pyrunc.cgroups import plan_cgroup
 from pyrunc.errors import PyruncError
 from pyrunc.namespaces import CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, plan_namespaces
 from pyrunc.operations.plan import plan_filesystem
+from pyrunc.operations.rootfs import SetPropagation
 from pyrunc.process import plan_process
 from pyrunc.security.capabilities import ALL, plan_capabilities
+from pyrunc.spec.rules_linux import sysctl_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,24 +107,14 @@ class Plan:
         """The builder's operations."""
         if not self.inside & CLONE_NEWNS:
             return []
-        return plan_filesystem(
+        operations = plan_filesystem(
             self.config,
             bundle=self.bundle,
             layout=facts.cgroup,
             cgroup_paths=self.cgroup.paths,
             has_own={entry["type"] for entry in self.config["linux"]["namespaces"]},
         )
-
-
-def sysctl_path(name: str) -> str:
-    """A sysctl's path below /proc/sys.
-
-    As sysctl(8): with the separator "." first, a "/" stands for a dot within a name ("net.ipv4.conf.eth0/1.x");
-    with "/" first it is a path already.
-    """
-    for character in name:
-        if character == "/":
-            return name
-        if character == ".":
-            return name.translate({ord("."): "/", ord("/"): "."})
-    return name
+        if self.namespaces.new & CLONE_NEWNS:
+            return operations
+        # Others live in the mount namespace that is joined: their mounts stay as they are.
+        return [operation for operation in operations if not isinstance(operation, SetPropagation)]

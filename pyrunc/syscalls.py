@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 AT_FDCWD = -100
+F_DUPFD_CLOEXEC = 1030
 
 
 def check(value: int, call: str, subject: "str | bytes" = "") -> int:

@@ -5,6 +5,7 @@ usage: VENV/bin/python tools/install.py PREFIX [DESTDIR]
     PREFIX/bin/pyrunc               the command
     PREFIX/lib/pyrunc/pyrunc/       the package with its byte code, the extension and the helper
     PREFIX/lib/pyrunc/_cffi_backend*.so
+    PREFIX/lib/pyrunc/modules       the package's byte code once more, packed for a fast start
     PREFIX/lib/pyrunc/vendor/       jsonschema and pyseccomp with what they need, searched last
     PREFIX/lib/pyrunc/MANIFEST      every file and folder that was made, for tools/uninstall.py
 
@@ -25,6 +26,7 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
+import pack_modules
 from make_launcher import launcher, write
 from packaging.requirements import Requirement
 from uninstall import MANIFEST
@@ -130,13 +132,15 @@ def install(prefix: Path, destination: str) -> Path:
         new.mkdir()
         new.chmod(EXECUTABLE)
         fill(new, final)
+        backend = pack_modules.backend_of_this_environment().name
+        head = pack_modules.write(new / "modules", new, final, final / backend)
         write_manifest(new, final, prefix, [str(path)[len(destination) :] for path in made])
         if place.exists():
             exchange(new, place)
         else:
             new.rename(place)
         python = os.path.realpath(sys._base_executable)  # type: ignore[attr-defined]
-        write(command, launcher(python, [str(final)], [str(final / "vendor")]))
+        write(command, launcher(python, [str(final)], [str(final / "vendor")], str(final / "modules"), head))
     finally:
         if new.exists():
             shutil.rmtree(new)

@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+import pack_modules
+
 SHEBANG_LIMIT = 255  # bytes that the kernel reads of the first line (binfmt_script, since Linux 5.1)
 
 PROGRAM = """\
@@ -15,6 +17,18 @@ import sys
 sys.dont_write_bytecode = True
 sys.path[:0] = {first!r}
 sys.path += {last!r}
+"""
+
+# See pack_modules.py.  0o2000000 is O_CLOEXEC.
+READ_PACK = """\
+import marshal, posix
+FD = posix.open({pack!r}, 0o2000000)
+HEAD = {head}
+LOADER, MAGIC, INDEX = marshal.loads(posix.pread(FD, HEAD, 0))
+exec(LOADER)
+"""
+
+ENTER = """\
 from pyrunc.cli import entry
 entry()
 """
@@ -31,13 +45,14 @@ def first_lines(python: str) -> str:
     return f"#!/bin/sh\n'''exec' \"{python}\" -IS \"$0\" \"$@\"\n' '''\n"
 
 
-def launcher(python: str, first: list[str], last: list[str]) -> str:
+def launcher(python: str, first: list[str], last: list[str], pack: str = "", head: int = 0) -> str:
     """The text of the command.
 
     python: absolute path of the interpreter;  first: directories searched before the standard library;
-    last: directories searched after it.
+    last: directories searched after it;  pack: a file of packed modules, whose head has `head` bytes.
     """
-    return first_lines(python) + PROGRAM.format(first=first, last=last)
+    read = READ_PACK.format(pack=pack, head=head) if pack else ""
+    return first_lines(python) + PROGRAM.format(first=first, last=last) + read + ENTER
 
 
 def write(path: Path, text: str) -> None:
@@ -56,7 +71,10 @@ def main() -> None:
     checkout = str(Path(__file__).resolve().parent.parent)
     site = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
     python = os.path.realpath(sys._base_executable)  # type: ignore[attr-defined]
-    write(Path(sys.argv[1]), launcher(python, [checkout], site))
+    command = Path(os.path.abspath(sys.argv[1]))
+    modules = command.with_name("pyrunc.modules")
+    head = pack_modules.write(modules, Path(checkout), Path(checkout), pack_modules.backend_of_this_environment())
+    write(command, launcher(python, [checkout], site, str(modules), head))
 
 
 if __name__ == "__main__":

@@ -32,9 +32,22 @@ def unsupported(config: "Section") -> "list[tuple[str, str]]":
         ("/linux/seccomp/listenerPath", bool(seccomp) and rules_linux.uses_notify(seccomp)),
     )
     problems = [(pointer, "is not supported yet by pyrunc") for pointer, is_asked in asked if is_asked]
-    if "mount" not in namespaces_of(config):
-        problems.append(("/linux/namespaces", "pyrunc makes no container without a mount namespace"))
     return problems
+
+
+def mount_namespace(config: "Section") -> "Problems":
+    """config-linux.md#namespaces: without a mount namespace the host's would be changed."""
+    if "mount" in namespaces_of(config):
+        return
+    linux = config.get("linux", {})
+    for pointer, is_asked in (
+        ("/mounts", config.get("mounts")),
+        ("/root/readonly", config["root"].get("readonly")),
+        ("/linux/devices", linux.get("devices")),
+        ("/linux/rootfsPropagation", linux.get("rootfsPropagation")),
+    ):
+        if is_asked:
+            yield pointer, "needs a mount namespace"
 
 
 def spec_version(config: "Section") -> "Problems":
@@ -126,7 +139,7 @@ def annotations(config: "Section") -> "Problems":
         yield "/annotations/", "the key of an annotation must not be empty"
 
 
-RULES = (spec_version, root_path, mounts, mount_mappings, host_names, hooks, annotations)
+RULES = (spec_version, root_path, mount_namespace, mounts, mount_mappings, host_names, hooks, annotations)
 
 
 def namespaces_of(config: "Section") -> "dict[str, str]":
