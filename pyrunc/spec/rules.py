@@ -31,8 +31,7 @@ def unsupported(config: "Section") -> "list[tuple[str, str]]":
         # A path that no rule uses has no effect (config-linux.md#seccomp).
         ("/linux/seccomp/listenerPath", bool(seccomp) and rules_linux.uses_notify(seccomp)),
     )
-    problems = [(pointer, "is not supported yet by pyrunc") for pointer, is_asked in asked if is_asked]
-    return problems
+    return [(pointer, "is not supported yet by pyrunc") for pointer, is_asked in asked if is_asked]
 
 
 def mount_namespace(config: "Section") -> "Problems":
