@@ -83,7 +83,9 @@ def make_directory(root: int, path: str, mode: int = 0o755, *, strict: bool = Fa
                 except SystemCallError as error:
                     if error.errno != ENOTDIR or strict:
                         raise
-                    path = _through_link(directory, existing, name, missing[1:], error)
+                    path = _through_link(directory, existing, name, missing[1:])
+                    if not path:
+                        raise
                     break
                 os.close(directory)
                 directory = child
@@ -113,7 +115,8 @@ def open_or_make_file(root: int, path: str, mode: int = 0o755) -> int:
         except SystemCallError as error:
             if error.errno != EEXIST:
                 raise
-            path = _through_link(directory, parts[:-1], parts[-1], [], error)
+            # No link: somebody else has made it in the meantime.
+            path = _through_link(directory, parts[:-1], parts[-1], []) or path
         finally:
             os.close(directory)
     raise SystemCallError(ELOOP, "open", path)
@@ -177,10 +180,10 @@ def _create(directory: int, name: str, mode: int) -> int:
         raise SystemCallError(error.errno or 0, "open", name) from error
 
 
-def _through_link(directory: int, parents: list[str], name: str, rest: list[str], cause: SystemCallError) -> str:
-    """The path with the dangling link `name` replaced by what it says; the cause again if it is no link."""
+def _through_link(directory: int, parents: list[str], name: str, rest: list[str]) -> str:
+    """The path with the dangling link `name` replaced by what it says; "" if it is no link."""
     try:
         target = os.readlink(name, dir_fd=directory)
     except OSError:
-        raise cause from None
+        return ""
     return "/".join([target, *rest] if target.startswith("/") else [*parents, target, *rest])
