@@ -19,20 +19,41 @@ FREEZE_ATTEMPTS = 1000
 FREEZE_TIMEOUT = 10.0  # seconds to wait for v2's freezer
 
 
-def attach(paths: "dict[str, str]", pid: int) -> None:
-    """Moves a process (all its threads) into every directory of paths.  Raises PyruncError."""
+def attach(paths: "dict[str, str]", pid: int, beside: int = 0) -> None:
+    """Moves a process (all its threads) into every directory of paths.  Raises PyruncError.
+
+    beside: the container's first process.  On cgroup2 a container that manages its own cgroup has its processes in
+    cgroups below, and then the top takes none (EBUSY): the new one goes where that process is.
+    """
     text = b"%d" % pid
     for directory in dict.fromkeys(paths.values()):
         path = f"{directory}/cgroup.procs"
         try:
-            fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
-                os.write(fd, text)
-            finally:
-                os.close(fd)
+                write_pid(path, text)
+            except OSError as error:
+                if error.errno != EBUSY or not beside or not attach_beside(directory, text, beside):
+                    raise
         except OSError as error:
             reason = f"{path}: {reason_of(error.errno or 0)}"
             raise PyruncError(reason, operation=f"move process {pid}", errno=error.errno or 0) from error
+
+
+def write_pid(path: str, text: bytes, dir_fd: "int | None" = None) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=dir_fd)
+    try:
+        os.write(fd, text)
+    finally:
+        os.close(fd)
+
+
+def attach_beside(directory: str, text: bytes, other: int) -> bool:
+    """Moves the process into the cgroup of another one, somewhere below directory; whether that one was found."""
+    for fd, name in walk(directory):
+        if other in pids_in(fd, name):
+            write_pid(f"{name}/cgroup.procs", text, fd)
+            return True
+    return False
 
 
 def processes(paths: "dict[str, str]") -> "list[int]":

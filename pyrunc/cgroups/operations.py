@@ -133,21 +133,16 @@ class EnableControllers(Operation):
         if not missing:
             return
         refusals = self.hand_down(missing)
-        self.settle_type()
+        self.settle_type(refusals)
         present = controllers(self.directory)
         for name, place in self.required.items():
             if name not in present:
-                error = refusals.get(name)
-                raise PyruncError(
-                    f"the {name} controller is not available in {self.directory}",
-                    place=place,
-                    hint=f"{error.filename}: {error.strerror}" if error else "",
-                    errno=error.errno or 0 if error else 0,
-                )
+                reason = f"the {name} controller is not available in {self.directory}"
+                raise PyruncError(reason, place=place, hint=refusals.get(name, ""))
 
-    def hand_down(self, names: "list[str]") -> "dict[str, OSError]":
+    def hand_down(self, names: "list[str]") -> "dict[str, str]":
         """Enables names from the top down; what an ancestor refused and why, for the error if it was required."""
-        refusals: dict[str, OSError] = {}
+        refusals: dict[str, str] = {}
         current = self.mount
         for part in self.directory[len(self.mount) + 1 :].split("/"):
             try:
@@ -157,11 +152,11 @@ class EnableControllers(Operation):
                     try:
                         write_file(current, "cgroup.subtree_control", f"+{name}")
                     except OSError as error:
-                        refusals.setdefault(name, error)
+                        refusals.setdefault(name, f"{error.filename}: {reason_of(error.errno or 0)}")
             current = f"{current}/{part}"
         return refusals
 
-    def settle_type(self) -> None:
+    def settle_type(self, refusals: "dict[str, str]") -> None:
         """Below a threaded cgroup only a threaded one can hold processes, and some controllers are not to be had."""
         kind = read_file(self.directory, "cgroup.type")
         if kind == "domain":
@@ -171,6 +166,7 @@ class EnableControllers(Operation):
                 raise PyruncError(
                     f"cannot enter cgroupv2 {self.directory!r} with domain controllers -- it is in {kind} mode",
                     place=place,
+                    hint=refusals.get(name, ""),
                 )
         if kind == "domain invalid":
             write_file(self.directory, "cgroup.type", "threaded")

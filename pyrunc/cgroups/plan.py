@@ -65,7 +65,7 @@ def plan_cgroup(
     cgroups_path = linux.get("cgroupsPath") or ""
     plan = CgroupPlan(directories(cgroups_path, container_id, layout))
     limits, required = plan_limits(resources, plan.paths, layout)
-    # hierarchy -> the first place that needs it
+    # directory -> the first place that needs it
     needed = {step.directory: step.place for step in reversed(limits)}
     for name, path in plan.paths.items():
         place = needed.get(path, PLACE if cgroups_path else "")
@@ -78,6 +78,12 @@ def plan_cgroup(
         plan.create.append(
             EnableControllers(mount, plan.paths[UNIFIED], plan.paths, required, everything=layout.version == 2)
         )
+    if layout.version == 2:
+        from pyrunc.cgroups.delegation import DelegateCgroup, owner_of
+
+        owner = owner_of(config)
+        if owner is not None:
+            plan.create.append(DelegateCgroup(plan.paths[UNIFIED], plan.paths, owner))
     plan.limits = [*limits, *plan_devices(resources, plan.paths, rootless)]
     # A pids limit of 0 forbids being born there, not being moved there.
     plan.clone_into = layout.version == 2 and (resources.get("pids") or {}).get("limit") != 0
