@@ -1,5 +1,6 @@
 """The other end of warm.py: an interpreter that makes whole containers through the library, on request."""
 
+import fcntl
 import os
 
 from processes import ENVIRONMENT, wait_gone
@@ -13,8 +14,8 @@ class Interpreter:
         self.answers, answers = os.pipe()
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "warm.py")
-        # Above 4 first: a pipe end may itself be 3 or 4.
-        moved = [os.dup(fd) for fd in (requests, answers, requests, answers)][2:]
+        # Out of the way first: a pipe end may itself be 3 or 4.
+        moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (requests, answers)]
         self.pid = os.posix_spawn(
             interpreter,
             [interpreter, "-I", "-S", script, command, root, bundle],
