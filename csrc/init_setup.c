@@ -60,6 +60,34 @@ static void count(const struct message *message, struct counts *counts)
         malformed(0);
 }
 
+/* All other records stand at most once: which of two were meant is not for us to guess. */
+static bool may_repeat(uint32_t tag)
+{
+    switch (tag) {
+    case TAG_SYSCTL:
+    case TAG_RLIMIT:
+    case TAG_LSM_EXEC:
+    case TAG_ARG:
+    case TAG_ENV:
+    case TAG_HOOK:
+    case TAG_HOOK_PATH:
+    case TAG_HOOK_ARG:
+    case TAG_HOOK_ENV:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void refuse_repetition(uint32_t tag, uint64_t *seen)
+{
+    if (tag >= 64 || may_repeat(tag))
+        return;
+    if (*seen >> tag & 1)
+        malformed(tag);
+    *seen |= UINT64_C(1) << tag;
+}
+
 static void take_fds(const struct message *message, const struct record *record, struct setup *setup)
 {
     if (record->length != message->fd_count * sizeof(uint32_t))
@@ -68,10 +96,10 @@ static void take_fds(const struct message *message, const struct record *record,
     for (size_t i = 0; i < message->fd_count; i++) {
         uint32_t kind;
         memcpy(&kind, record->data + i * sizeof kind, sizeof kind);
-        if (kind == FD_PIVOT || kind == FD_MOVE || kind == FD_CHROOT) {
+        if ((kind == FD_PIVOT || kind == FD_MOVE || kind == FD_CHROOT) && setup->root_kind == 0) {
             setup->root_fd = message->fds[i];
             setup->root_kind = (int)kind;
-        } else if (kind == FD_LISTENER) {
+        } else if (kind == FD_LISTENER && setup->listener < 0) {
             setup->listener = message->fds[i];
         } else if (kind == FD_PRESERVE) {
             setup->preserve[setup->preserve_count++] = message->fds[i];
@@ -122,7 +150,9 @@ static void take_hook_record(const struct record *record, struct setup *setup, c
     if (setup->hook_count == 0)
         malformed(record->tag);
     char *text = (char *)(uintptr_t)string_of(record);
-    if (record->tag == TAG_HOOK_PATH)
+    if (record->tag == TAG_HOOK_PATH && hook->path)
+        malformed(record->tag);
+    else if (record->tag == TAG_HOOK_PATH)
         hook->path = text;
     else if (record->tag == TAG_HOOK_ARG)
         hook->args[hook->arg_count++] = text;
@@ -130,11 +160,14 @@ static void take_hook_record(const struct record *record, struct setup *setup, c
         hook->env[hook->env_count++] = text;
 }
 
-static void check(const struct setup *setup)
+static void check(const struct message *message, const struct setup *setup)
 {
+    if (message->fd_count > 0 && !setup->preserve)
+        malformed(TAG_FDS);
     if (setup->arg_count == 0)
         malformed(TAG_ARG);
-    if (!setup->has_ids)
+    /* To setresuid(2) the highest number means "leave it", which would be root. */
+    if (!setup->has_ids || setup->ids.uid == UINT32_MAX || setup->ids.gid == UINT32_MAX)
         malformed(TAG_IDS);
     if (!setup->has_capabilities)
         malformed(TAG_CAPABILITIES);
@@ -148,6 +181,7 @@ void decode_setup(const struct message *message, struct setup *setup)
     struct counts counts = {0};
     struct record record;
     size_t offset = 0;
+    uint64_t seen = 0;
     count(message, &counts);
     setup->listener = setup->root_fd = -1;
     setup->args = allocate(counts.args + 1, sizeof(char *));
@@ -156,6 +190,7 @@ void decode_setup(const struct message *message, struct setup *setup)
     setup->rlimits = allocate(counts.rlimits, sizeof(struct record_rlimit));
     setup->hooks = allocate(counts.hooks, sizeof(struct hook));
     while (message_next(message->body, message->size, &offset, &record) > 0) {
+        refuse_repetition(record.tag, &seen);
         switch (record.tag) {
         case TAG_FDS:
             take_fds(message, &record, setup);
@@ -255,5 +290,5 @@ void decode_setup(const struct message *message, struct setup *setup)
             malformed(record.tag);
         }
     }
-    check(setup);
+    check(message, setup);
 }
