@@ -23,12 +23,15 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void receive_expected(struct message *message, uint16_t type)
+/* Whatever is opened later must not become the program's stdin because the caller had closed its own. */
+static void open_missing_stdio(void)
 {
-    if (!receive(message))
-        _exit(1); /* the runtime is gone: so are we */
-    if (message->type != type)
-        fail(EPROTO, "message", "out of turn");
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd < CONTROL_FD);
+    if (fd > CONTROL_FD)
+        close(fd);
 }
 
 static void apply(struct setup *setup)
@@ -60,26 +63,57 @@ static void apply(struct setup *setup)
         umask((mode_t)setup->umask);
 }
 
-/* Waits on the listener for a `start` that really sends MESSAGE_START; others (a port scan, a killed start)
- * come and go. */
+static bool is_start(struct message *message)
+{
+    if (!receive(message)) /* another version's, or a `start` that was killed */
+        report(EPROTO, "message", NULL, "not understood");
+    else if (message->type != MESSAGE_START || message->fd_count > 0)
+        report(EPROTO, "message", NULL, "out of turn");
+    else
+        return true;
+    discard(message);
+    return false;
+}
+
+/* Waits on the listener for a `start` that really sends MESSAGE_START; others come and go, and are told. */
 static void wait_for_start(const struct setup *setup)
 {
     struct message message;
     if (setup->listener < 0) {
-        receive_expected(&message, MESSAGE_START);
+        if (!is_start(&message))
+            _exit(1);
         return;
     }
     close(CONTROL_FD);
     for (;;) {
         control = accept4(setup->listener, NULL, NULL, SOCK_CLOEXEC);
-        if (control >= 0 && receive(&message) && message.type == MESSAGE_START)
+        if (control >= 0 && is_start(&message))
             break;
-        if (control < 0 && errno != EINTR && errno != ECONNABORTED)
-            _exit(1);
         if (control >= 0)
             close(control);
+        else if (errno != EINTR && errno != ECONNABORTED)
+            _exit(1);
     }
     close(setup->listener);
+}
+
+/* The orders up to MESSAGE_SETUP, which is left in message.  MESSAGE_JOIN can only be the first. */
+static void obey(struct message *message)
+{
+    for (bool first = true;; first = false) {
+        if (!receive(message)) /* the runtime is gone, or it is not of our version */
+            fail(EPROTO, "message", "not understood");
+        if (message->type == MESSAGE_SETUP)
+            return;
+        if (message->type == MESSAGE_JOIN && first)
+            join(message);
+        else if (message->type == MESSAGE_PREPARE && message->fd_count == 0)
+            prepare(message);
+        else
+            fail(EPROTO, "message", "out of turn");
+        message->fd_count = 0; /* join has closed them */
+        discard(message);
+    }
 }
 
 int main(void)
@@ -90,22 +124,15 @@ int main(void)
     die_with_parent();
     reset_signals();
     fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
+    open_missing_stdio();
     host_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
     static struct message message;
     static struct setup setup;
-    for (;;) {
-        if (!receive(&message))
-            _exit(1);
-        if (message.type == MESSAGE_JOIN)
-            join(&message);
-        else if (message.type == MESSAGE_PREPARE)
-            prepare(&message);
-        else if (message.type == MESSAGE_SETUP)
-            break;
-        else
-            fail(EPROTO, "message", "out of turn");
-    }
+    obey(&message);
+    /* TAG_DUMPABLE ends here: soon the program's files are around us, and whoever can write to them. */
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+        fail(errno, "become non-dumpable", NULL);
     decode_setup(&message, &setup);
     apply(&setup);
     const char *program = find_program(&setup);

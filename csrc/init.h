@@ -74,8 +74,10 @@ extern int host_proc;
 
 /* init_io.c: whole messages, and the end of the story. */
 bool receive(struct message *message);
+void discard(struct message *message);
 void reply(uint16_t type, const void *body, size_t size, int fd);
 size_t put_record(unsigned char *body, uint32_t tag, const void *data, size_t size);
+void report(int error, const char *step, const char *subject, const char *reason);
 _Noreturn void fail(int error, const char *step, const char *reason);
 _Noreturn void fail_about(int error, const char *step, const char *subject, const char *reason);
 void *allocate(size_t count, size_t size);

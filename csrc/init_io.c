@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -60,6 +61,16 @@ static bool read_all(int fd, void *data, size_t size)
     return true;
 }
 
+void discard(struct message *message)
+{
+    for (size_t i = 0; i < message->fd_count; i++)
+        close(message->fds[i]);
+    message->fd_count = 0;
+    if (message->body)
+        munmap(message->body, message->size);
+    message->body = NULL;
+}
+
 /* Takes the descriptors out of a control message; false when there are more than the header may announce. */
 static bool take_fds(struct msghdr *header, struct message *message)
 {
@@ -75,7 +86,19 @@ static bool take_fds(struct msghdr *header, struct message *message)
     return !(header->msg_flags & MSG_CTRUNC);
 }
 
-/* False at the end of the stream and for anything that is not a message of ours. */
+static bool receive_body(struct message *message, uint32_t size)
+{
+    if (size == 0)
+        return true;
+    void *body = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (body == MAP_FAILED)
+        return false;
+    message->body = body;
+    message->size = size;
+    return read_all(control, body, size);
+}
+
+/* False at the end of the stream and for anything that is not a message of ours; nothing is kept of it then. */
 bool receive(struct message *message)
 {
     union {
@@ -87,21 +110,18 @@ bool receive(struct message *message)
     struct msghdr got = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &rights, .msg_controllen = sizeof rights};
     ssize_t n;
     do
-        n = recvmsg(control, &got, MSG_CMSG_CLOEXEC | MSG_WAITALL);
+        n = recvmsg(control, &got, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
-    message->fd_count = 0;
-    if (n != sizeof header || !take_fds(&got, message) || !message_header_ok(&header) ||
-        header.fds != message->fd_count)
+    *message = (struct message){0};
+    if (n <= 0)
         return false;
-    message->type = header.type;
-    message->size = header.size;
-    message->body = NULL;
-    if (header.size == 0)
+    if (take_fds(&got, message) && read_all(control, (char *)&header + n, sizeof header - (size_t)n) &&
+        message_header_ok(&header) && header.fds == message->fd_count && receive_body(message, header.size)) {
+        message->type = header.type;
         return true;
-    message->body = mmap(NULL, header.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (message->body == MAP_FAILED)
-        return false;
-    return read_all(control, message->body, header.size);
+    }
+    discard(message);
+    return false;
 }
 
 /* Appends a record to a body that has room for it; gives back the bytes it takes. */
@@ -139,34 +159,27 @@ void reply(uint16_t type, const void *body, size_t size, int fd)
         ;
 }
 
-static void clip(char *target, size_t room, const char *text)
-{
-    size_t length = strnlen(text, room - 1);
-    memcpy(target, text, length);
-    target[length] = 0;
-}
-
-void fail_about(int error, const char *step, const char *subject, const char *reason)
+void report(int error, const char *step, const char *subject, const char *reason)
 {
     unsigned char body[2400];
     char text[1024];
     uint32_t number = (uint32_t)error;
-    clip(text, sizeof text, step);
-    if (subject) {
-        size_t length = strlen(text);
-        clip(text + length, sizeof text - length, ": \"");
-        length = strlen(text);
-        clip(text + length, sizeof text - length - 1, subject);
-        length = strlen(text);
-        clip(text + length, sizeof text - length, "\"");
-    }
+    if (subject)
+        snprintf(text, sizeof text, "%.400s: \"%.600s\"", step, subject);
+    else
+        snprintf(text, sizeof text, "%s", step);
     size_t size = put_record(body, TAG_ERRNO, &number, sizeof number);
     size += put_record(body + size, TAG_STEP, text, strlen(text) + 1);
     if (reason) {
-        clip(text, sizeof text, reason);
+        snprintf(text, sizeof text, "%s", reason);
         size += put_record(body + size, TAG_REASON, text, strlen(text) + 1);
     }
     reply(MESSAGE_ERROR, body, size, -1);
+}
+
+void fail_about(int error, const char *step, const char *subject, const char *reason)
+{
+    report(error, step, subject, reason);
     _exit(1);
 }
 

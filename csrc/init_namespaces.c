@@ -87,18 +87,19 @@ static void ask(uint32_t what)
     reply(MESSAGE_WAIT, body, put_record(body, TAG_WAIT_FOR, &what, sizeof what), -1);
     if (!receive(&answer))
         _exit(1);
-    if (answer.type != MESSAGE_CONTINUE)
+    if (answer.type != MESSAGE_CONTINUE || answer.fd_count > 0)
         fail(EPROTO, "message", "out of turn");
+    discard(&answer);
 }
 
 /* The maps are there, or the namespace is a joined one: act as its root, so that what is made belongs to it. */
-static void become_root(void)
+static void become_root(bool dumpable)
 {
     if (setresgid(0, 0, 0) < 0)
         fail(errno, "become gid 0 of the user namespace", NULL);
     if (setresuid(0, 0, 0) < 0)
         fail(errno, "become uid 0 of the user namespace", NULL);
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0);
     die_with_parent(); /* cleared by the change of credentials */
 }
 
@@ -124,6 +125,7 @@ void join(const struct message *message)
     struct join_request request = {0};
     decode_join(message, &request);
     bool joined[MESSAGE_MAX_FDS] = {false};
+    bool dumpable = request.dumpable && request.new_namespaces & CLONE_NEWUSER;
     bool new_user = false;
 
     for (size_t i = 0; i < request.count; i++) {
@@ -144,13 +146,13 @@ void join(const struct message *message)
     if (request.new_namespaces & CLONE_NEWUSER) {
         if (unshare(CLONE_NEWUSER) < 0)
             fail(errno, "make a user namespace", NULL);
-        if (request.dumpable)
+        if (dumpable)
             prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
         ask(WAIT_ID_MAPS);
         new_user = true;
     }
     if (new_user)
-        become_root();
+        become_root(dumpable);
     for (size_t i = 0; i < request.count; i++) {
         if (!joined[i] && setns(message->fds[i], (int)request.nstype[i]) < 0)
             fail(errno, "join namespace", NULL);

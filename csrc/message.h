@@ -47,7 +47,8 @@ enum record_tag {
     TAG_JOIN = 1,     /* u32: CLONE_NEW* flags for setns; takes the next descriptor */
     TAG_NEW = 2,      /* u32: CLONE_NEW* flags for unshare */
     TAG_FORK = 3,     /* empty: go on in a child, which the runtime is the parent of */
-    TAG_DUMPABLE = 4, /* empty: be dumpable while MESSAGE_WAIT is pending (an ordinary user writes the maps) */
+    TAG_DUMPABLE = 4, /* empty: in a new user namespace be dumpable until MESSAGE_SETUP, for a runtime without
+                       * privileges: it writes the maps, and its builder joins us */
     TAG_WAIT_TIME = 5, /* empty: send MESSAGE_WAIT for the time namespace's offsets */
     TAG_OOM_SCORE_ADJ = 6, /* i32: written by the process itself, before it is non-dumpable */
 
