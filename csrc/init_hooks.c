@@ -28,6 +28,7 @@ static _Noreturn void hook_child(const struct setup *setup, const struct hook *h
 {
     char *plain[] = {(char *)(uintptr_t)hook->path, NULL};
     setpgid(0, 0);
+    die_with_parent();
     signal(SIGPIPE, SIG_DFL);
     dup2(input, 0);
     dup2(output, 1);

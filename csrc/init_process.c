@@ -23,16 +23,23 @@
 
 #define IOPRIO_WHO_PGRP 2
 #define KEY_USR_SEARCH 0x00080000u
+#define KEY_DESCRIPTION_MAX 5120 /* the kernel's KEY_MAX_DESC_SIZE for the name, and the numbers before it */
 
 /* Files of procfs are reached from the host's procfs root, opened before anything of the container was there,
- * and never through a mount or a magic link: what is written to is what the kernel has at that name. */
-static void write_proc(const char *path, const char *value, const char *step, const char *subject)
+ * and never through a mount, a magic link or out of their directory: what is written to is what the kernel has
+ * at that name. */
+static void write_proc(const char *directory, const char *name, const char *value, const char *step,
+                       const char *subject)
 {
+    const uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
     struct statfs fs;
     size_t size = strlen(value);
     if (fstatfs(host_proc, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
         fail_about(ENODEV, step, subject, "/proc is not procfs");
-    int fd = open_under(host_proc, path, O_WRONLY, RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
+    int base = open_under(host_proc, directory, O_PATH | O_DIRECTORY, resolve);
+    if (base < 0)
+        fail_about(errno, step, subject, NULL);
+    int fd = open_under(base, name, O_WRONLY, resolve);
     if (fd < 0)
         fail_about(errno, step, subject, NULL);
     ssize_t n = write(fd, value, size);
@@ -41,38 +48,27 @@ static void write_proc(const char *path, const char *value, const char *step, co
     if ((size_t)n != size)
         fail_about(EIO, step, subject, "the kernel took only a part of the value");
     close(fd);
+    close(base);
 }
 
 void write_sysctls(const struct setup *setup)
 {
     for (size_t i = 0; i < setup->sysctl_count; i++) {
-        char path[PATH_MAX];
         const char *name = setup->sysctls[2 * i];
-        if (strlen(name) >= sizeof path - sizeof "sys/")
-            fail_about(ENAMETOOLONG, "write sysctl", name, NULL);
-        memcpy(path, "sys/", 4);
-        memcpy(path + 4, name, strlen(name) + 1);
-        write_proc(path, setup->sysctls[2 * i + 1], "write sysctl", name);
+        write_proc("sys", name, setup->sysctls[2 * i + 1], "write sysctl", name);
     }
 }
 
 void set_labels(const struct setup *setup)
 {
-    for (size_t i = 0; i < setup->label_count; i++) {
-        char path[64];
-        const char *file = setup->label_files[i];
-        if (strlen(file) >= sizeof path - sizeof "self/attr/")
-            fail(ENAMETOOLONG, "set the LSM label", NULL);
-        memcpy(path, "self/attr/", 10);
-        memcpy(path + 10, file, strlen(file) + 1);
-        write_proc(path, setup->labels[i], "set the LSM label", setup->labels[i]);
-    }
+    for (size_t i = 0; i < setup->label_count; i++)
+        write_proc("self/attr", setup->label_files[i], setup->labels[i], "set the LSM label", setup->labels[i]);
 }
 
 /* A kernel without keyrings, or an outer filter that forbids them, leaves nothing to protect. */
 void join_keyring(const struct setup *setup)
 {
-    char description[512];
+    char description[KEY_DESCRIPTION_MAX];
     if (!setup->keyring)
         return;
     long ring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, setup->keyring, 0, 0, 0);
@@ -81,10 +77,9 @@ void join_keyring(const struct setup *setup)
             return;
         fail(errno, "join a session keyring", NULL);
     }
-    long length = syscall(SYS_keyctl, KEYCTL_DESCRIBE, ring, description, sizeof description - 1, 0);
-    if (length < 0)
-        fail(errno, "describe the session keyring", NULL);
-    description[(size_t)length < sizeof description ? (size_t)length : sizeof description - 1] = 0;
+    long length = syscall(SYS_keyctl, KEYCTL_DESCRIBE, ring, description, sizeof description, 0);
+    if (length < 0 || (size_t)length > sizeof description) /* then nothing has been copied */
+        fail(length < 0 ? errno : ENAMETOOLONG, "describe the session keyring", NULL);
     /* "type;uid;gid;permissions;name" */
     const char *field = description;
     for (int i = 0; i < 3 && field; i++)

@@ -52,15 +52,14 @@ static int open_slave(int master)
 
 static void bind_on_dev_console(int slave)
 {
-    struct open_how how = {
-        .flags = O_CREAT | O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-        .mode = 0666,
-        .resolve = RESOLVE_NO_SYMLINKS,
-    };
-    int target = (int)syscall(SYS_openat2, AT_FDCWD, "/dev/console", &how, sizeof how);
-    if (target < 0) {
-        /* It may be a device that cannot be opened: a place to mount on is all that is needed. */
-        how = (struct open_how){.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+    /* What is there may be a device: a place to mount on is all that is needed, opening it could do something. */
+    int target = open_under(AT_FDCWD, "/dev/console", O_PATH, RESOLVE_NO_SYMLINKS);
+    if (target < 0 && errno == ENOENT) {
+        struct open_how how = {
+            .flags = O_CREAT | O_EXCL | O_RDONLY | O_NOCTTY | O_CLOEXEC,
+            .mode = 0666,
+            .resolve = RESOLVE_NO_SYMLINKS,
+        };
         target = (int)syscall(SYS_openat2, AT_FDCWD, "/dev/console", &how, sizeof how);
     }
     if (target < 0)

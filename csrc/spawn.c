@@ -142,7 +142,8 @@ int pyrunc_spawn(uint64_t flags, int cgroup_fd, int exe_fd, int control_fd, int 
     if (pid < 0)
         return (int)pid;
     if (child.error) {
-        waitpid((pid_t)pid, NULL, 0);
+        while (waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR)
+            ;
         close(*pidfd);
         *pidfd = -1;
         return -child.error;
