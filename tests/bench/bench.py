@@ -9,11 +9,11 @@ import shutil
 import sys
 import typing
 
-from bundles import CGROUP_PARENT, default_config, docker_config, make_rootfs, write_bundle
-from library import Interpreter
-from processes import Failed, Stage
-from report import BARE, CRUN_BARE, WARM, Samples
-from runtimes import CGROUP, Runtime, end_descendants, life_cycle, memory, namespace_for_crun
+from tests.bench.bundles import NAME, default_config, docker_config, make_rootfs, write_bundle
+from tests.bench.library import Interpreter
+from tests.bench.processes import Failed, Stage
+from tests.bench.report import BARE, CRUN_BARE, WARM, Samples
+from tests.bench.runtimes import CGROUP, Runtime, end_descendants, life_cycle, memory, namespace_for_crun
 
 WARM_UP = 3
 
@@ -107,7 +107,7 @@ class Bench:
     def container(self) -> str:
         """An id that was not used before."""
         self.number += 1
-        return f"pyrunc-test-bench-{self.number}"
+        return f"{NAME}-{self.number}"
 
     def record(self, measurement: str, runtime: str, value: float) -> None:
         """One sample."""
@@ -214,14 +214,14 @@ class Bench:
         """Processes, cgroups and mounts that are still there; they are removed as far as that is possible."""
         left = [f"process {pid}" for pid in end_descendants()]
         for hierarchy in (CGROUP, *(entry.path for entry in os.scandir(CGROUP) if entry.is_dir())):
-            for directory, _, _ in os.walk(os.path.join(hierarchy, CGROUP_PARENT), topdown=False):
-                if os.path.basename(directory) != CGROUP_PARENT:
-                    left.append(f"cgroup {directory}")
-                os.rmdir(directory)
-            for entry in os.scandir(hierarchy):
-                if entry.is_dir() and entry.name.startswith("pyrunc-test-"):
-                    left.append(f"cgroup {entry.path}")
-                    os.rmdir(entry.path)
+            for entry in list(os.scandir(hierarchy)):
+                if entry.is_dir() and entry.name.startswith(NAME):
+                    for directory, _, _ in os.walk(entry.path, topdown=False):
+                        if directory != os.path.join(
+                            hierarchy, NAME
+                        ):  # the parent in cgroupsPath is nobody's to remove
+                            left.append(f"cgroup {directory}")
+                        os.rmdir(directory)
         with open("/proc/self/mountinfo", encoding="utf-8") as file:
             left += [f"mount {line.split()[4]}" for line in file if self.temporary in line]
         return left

@@ -9,7 +9,8 @@ import typing
 Config = dict[str, typing.Any]
 
 APPLETS = ("sh", "true", "false", "sleep", "cat", "echo", "ls", "id", "env", "hostname", "mount", "ps")
-CGROUP_PARENT = "pyrunc-test-bench"
+NAME = f"pyrunc-test-bench-{os.getpid()}"
+"""The beginning of every container and cgroup that this benchmark makes."""
 
 
 def find_busybox() -> str:
@@ -51,7 +52,7 @@ def docker_config(path: str, binds: str) -> Config:
     with open(path, encoding="utf-8") as file:
         config: Config = json.load(file)
     del config["hooks"]
-    config["linux"]["cgroupsPath"] = f"/{CGROUP_PARENT}/docker"
+    config["linux"]["cgroupsPath"] = f"/{NAME}/docker"
     for mount in config["mounts"]:
         if mount["type"] == "bind":
             mount["source"] = os.path.join(binds, os.path.basename(mount["destination"]))

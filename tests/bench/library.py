@@ -3,7 +3,7 @@
 import fcntl
 import os
 
-from processes import ENVIRONMENT, wait_gone
+from tests.bench.processes import ENVIRONMENT, wait_gone
 
 
 class Interpreter:

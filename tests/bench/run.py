@@ -14,10 +14,12 @@ import sys
 import tempfile
 import typing
 
-from bench import Bench, progress
-from processes import become_subreaper
-from report import BARE, CRUN_BARE, table, targets
-from runtimes import CGROUP
+sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from tests.bench.bench import Bench, progress
+from tests.bench.processes import become_subreaper
+from tests.bench.report import BARE, CRUN_BARE, table, targets
+from tests.bench.runtimes import CGROUP
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CORPUS = os.path.join(REPOSITORY, "tests", "corpus", "docker-run-default.json")

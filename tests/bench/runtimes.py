@@ -5,7 +5,7 @@ import os
 import signal
 import typing
 
-from processes import Failed, Stage, descendants, libc, pss, reap, setns, wait_gone
+from tests.bench.processes import Failed, Stage, descendants, libc, pss, reap, setns, wait_gone
 
 CLONE_NEWNS = 0x00020000
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18

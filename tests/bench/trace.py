@@ -15,11 +15,13 @@ import sys
 import tempfile
 import typing
 
-from bench import Bench, shebang
-from processes import Failed, become_subreaper
-from run import CORPUS, REPOSITORY
-from runtimes import Runtime
-from strace_log import Call, read
+sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from tests.bench.bench import Bench, shebang
+from tests.bench.processes import Failed, become_subreaper
+from tests.bench.run import CORPUS, REPOSITORY
+from tests.bench.runtimes import Runtime
+from tests.bench.strace_log import Call, read
 
 MARKERS = (
     "execve,execveat,clone,clone3,fork,vfork,openat,openat2,mkdir,mkdirat,rename,renameat,renameat2,setns,exit_group"

@@ -40,7 +40,7 @@ def main() -> None:
     while os.read(REQUESTS, 1):
         number += 1
         before = time.perf_counter_ns()
-        container = Container.create(root, f"pyrunc-test-warm-{number}", bundle)
+        container = Container.create(root, f"pyrunc-test-bench-{os.getppid()}-warm-{number}", bundle)
         container.start()
         status = container.wait()
         container.delete()
