@@ -8,7 +8,8 @@ import errno
 import os
 
 from pyrunc.errors import ConfigError, PyruncError, reason_of
-from pyrunc.security.enosys import enosys_prolog
+from pyrunc.security.conditions import Condition, Rule, libseccomp_gets_wrong, rules_code
+from pyrunc.security.prolog import Decided, prolog
 
 try:
     import pyseccomp
@@ -21,7 +22,7 @@ except (ImportError, RuntimeError, OSError) as error:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
 SCMP_ACT_ALLOW = pyseccomp.ALLOW
@@ -81,6 +82,11 @@ PERMISSIVE = ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE")
 
 SCMP_FLTATR_CTL_OPTIMIZE = pyseccomp.Attr.CTL_OPTIMIZE
 _NO_SUCH_SYSCALL = -1  # __NR_SCMP_ERROR
+# seccomp-syscalls.h: the numbers of what is, on some architectures, a part of socketcall(2) or ipc(2).
+_MULTIPLEXED = (-299, -100)
+# Bits of an architecture's token (linux/audit.h).
+_AUDIT_ARCH_64BIT = 0x80000000
+_AUDIT_ARCH_MIPS64_N32 = 0x20000000
 
 
 class Compiled:
@@ -118,31 +124,27 @@ def compile_profile(seccomp: "Mapping[str, Any]", *, tree: bool = True) -> Compi
     except OSError as error:
         raise _refused(error, f"a filter with the default action {default_name}", "linux.seccomp") from error
 
-    unknown = []
-    names = []
-    for number, entry in enumerate(seccomp.get("syscalls") or ()):
-        place = f"linux.seccomp.syscalls[{number}]"
-        action = _action(entry["action"], entry.get("errnoRet"), f"{place}.", "action", "errnoRet")
-        rules = _conditions(entry.get("args") or (), place)
-        for name in entry["names"]:
-            if entry["action"] == "SCMP_ACT_NOTIFY" and name == "write":
-                raise ConfigError(f"{place}: SCMP_ACT_NOTIFY cannot be used for the system call write")
-            syscall = pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name)
-            if syscall == _NO_SUCH_SYSCALL:
-                unknown.append(name)
-                continue
-            names.append(name)
+    rules, unknown = _rules(seccomp.get("syscalls") or ())
+    own = {name for name, entries in rules.items() if libseccomp_gets_wrong(entries)}
+    for name, entries in rules.items():
+        for rule in entries if name not in own else ():
             # libseccomp refuses a rule that changes nothing.
-            if action != default:
-                _add_rules(program, action, name, syscall, rules, place)
+            if rule.action != default:
+                _add_rule(program, name, rule)
 
-    code = _export(program)
-    if default_name not in PERMISSIVE and default != pyseccomp.ERRNO(errno.ENOSYS):
-        code = enosys_prolog(_largest([native, *archs.values()], names)) + code
+    younger = default_name not in PERMISSIVE and default != pyseccomp.ERRNO(errno.ENOSYS)
+    before = {}
+    for arch in dict.fromkeys((native, *archs.values())):
+        calls = {_own_number(arch, name, rules[name]): rules[name] for name in own}
+        words = 2 if arch & _AUDIT_ARCH_64BIT and not arch & _AUDIT_ARCH_MIPS64_N32 else 1
+        before[arch] = Decided(
+            _largest(arch, rules) if younger else None,
+            {number: rules_code(entries, default, words) for number, entries in calls.items() if number >= 0},
+        )
     warnings = []
     if unknown:
         warnings.append(f"seccomp: ignoring system calls unknown to libseccomp {version()}: {', '.join(unknown)}")
-    return Compiled(code, warnings, library_path())
+    return Compiled(prolog(before) + _export(program), warnings, library_path())
 
 
 def version() -> str:
@@ -194,39 +196,59 @@ def _add_architecture(program: "pyseccomp.SyscallFilter", name: str, arch: int) 
         raise _refused(error, f"the architecture {name} on this machine", "linux.seccomp.architectures") from error
 
 
-def _conditions(args: "list[dict[str, Any]] | tuple[()]", place: str) -> "list[list[pyseccomp.Arg]]":
+def _rules(entries: "list[dict[str, Any]] | tuple[()]") -> tuple[dict[str, list[Rule]], list[str]]:
+    """The rules of each system call, in order, and the names that this libseccomp does not know."""
+    rules: dict[str, list[Rule]] = {}
+    unknown: dict[str, None] = {}
+    for number, entry in enumerate(entries):
+        place = f"linux.seccomp.syscalls[{number}]"
+        action = _action(entry["action"], entry.get("errnoRet"), f"{place}.", "action", "errnoRet")
+        alternatives = _conditions(entry.get("args") or (), place)
+        for name in entry["names"]:
+            if entry["action"] == "SCMP_ACT_NOTIFY" and name == "write":
+                raise ConfigError(f"{place}: SCMP_ACT_NOTIFY cannot be used for the system call write")
+            if pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name) == _NO_SUCH_SYSCALL:
+                unknown[name] = None
+                continue
+            rules.setdefault(name, []).extend(Rule(action, conditions, place) for conditions in alternatives)
+    return rules, list(unknown)
+
+
+def _conditions(args: "list[dict[str, Any]] | tuple[()]", place: str) -> list[list[Condition]]:
     """The argument conditions of one entry, as a list of rules that each are a list of conditions.
 
     All conditions hold together, as one rule, unless two of them are about the same argument: libseccomp cannot
     say that, and runc then makes every condition a rule of its own, any of which suffices.  So do we, since
     profiles are written for that.
     """
-    conditions = []
+    conditions: list[Condition] = []
     for number, arg in enumerate(args):
         if arg["op"] not in OPERATORS:
             raise ConfigError(f'{place}.args[{number}].op: unknown operator "{arg["op"]}"')
         if not 0 <= arg["index"] <= 5:
             raise ConfigError(f"{place}.args[{number}].index: a system call has the arguments 0 to 5")
-        conditions.append(pyseccomp.Arg(arg["index"], OPERATORS[arg["op"]], arg["value"], arg.get("valueTwo", 0)))
+        conditions.append((arg["index"], arg["op"], arg["value"], arg.get("valueTwo", 0)))
     if len({arg["index"] for arg in args}) < len(conditions):
         return [[condition] for condition in conditions]
     return [conditions]
 
 
-def _add_rules(
-    program: "pyseccomp.SyscallFilter",
-    action: int,
-    name: str,
-    syscall: int,
-    rules: "list[list[pyseccomp.Arg]]",
-    place: str,
-) -> None:
-    for conditions in rules:
-        try:
-            # Not add_rule_exactly: what an architecture does not have, or takes apart, is libseccomp's to adapt.
-            program.add_rule(action, syscall, *conditions)
-        except OSError as error:
-            raise _refused(error, f"the rule for {name}", place) from error
+def _add_rule(program: "pyseccomp.SyscallFilter", name: str, rule: Rule) -> None:
+    args = [pyseccomp.Arg(index, OPERATORS[op], value, two) for index, op, value, two in rule.conditions]
+    try:
+        # Not add_rule_exactly: what an architecture does not have, or takes apart, is libseccomp's to adapt.
+        program.add_rule(rule.action, name, *args)
+    except OSError as error:
+        raise _refused(error, f"the rule for {name}", rule.place) from error
+
+
+def _own_number(arch: int, name: str, rules: list[Rule]) -> int:
+    """The number of a system call that libseccomp's program does not decide; negative where there is none."""
+    number = int(pyseccomp.resolve_syscall(arch, name))
+    if _MULTIPLEXED[0] <= number <= _MULTIPLEXED[1]:
+        reason = f"the conditions of all rules for {name} cannot be checked together: one architecture has it as a part"
+        raise PyruncError(f"{reason} of socketcall or ipc", place=rules[-1].place)
+    return number
 
 
 def _export(program: "pyseccomp.SyscallFilter") -> bytes:
@@ -237,15 +259,10 @@ def _export(program: "pyseccomp.SyscallFilter") -> bytes:
         return file.read()
 
 
-def _largest(archs: list[int], names: list[str]) -> dict[int, int]:
-    """For each architecture the largest number of the named system calls that it has."""
-    largest = {}
-    for arch in archs:
-        # Negative numbers are libseccomp's own, for what the architecture does not have.
-        numbers = [number for name in names if (number := pyseccomp.resolve_syscall(arch, name)) >= 0]
-        if numbers:
-            largest[arch] = max(numbers)
-    return largest
+def _largest(arch: int, names: "Iterable[str]") -> "int | None":
+    """The largest number of the named system calls on an architecture, None where it has none of them."""
+    # Negative numbers are libseccomp's own, for what the architecture does not have.
+    return max((n for name in names if (n := pyseccomp.resolve_syscall(arch, name)) >= 0), default=None)
 
 
 def _refused(error: OSError, what: str, place: str) -> PyruncError:

@@ -149,6 +149,25 @@ def test_conditions_on_one_argument_are_alternatives(probe: str) -> None:
     assert verdict(probe, loaded, args=(3, 0)).startswith("ret")
 
 
+def test_rules_that_libseccomp_gets_wrong(probe: str) -> None:
+    conditions = [[(0, 2), (1, 5)], [(0, 0), (1, 7)]]
+    entries = [
+        {
+            "names": ["getppid"],
+            "action": "SCMP_ACT_ERRNO",
+            "errnoRet": 77,
+            "args": [{"index": index, "value": value, "op": "SCMP_CMP_NE"} for index, value in pairs],
+        }
+        for pairs in conditions
+    ]
+    profile = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": entries, "architectures": ["SCMP_ARCH_X86"]}
+    loaded = filter_for(profile, None)
+    for args, denied in {(1, 1): True, (2, 1): True, (0, 5): False, (2, 7): False, (0, 1): True}.items():
+        expected = "errno 77" if denied else f"ret {os.getpid()}"
+        assert verdict(probe, loaded, args=args) == expected, args
+        assert verdict(probe, loaded, GETPPID_I386, args=args, abi="i386") == expected, args
+
+
 def test_only_listed_architectures_may_call(probe: str) -> None:
     native = filter_for(rule("ERRNO", 77), None)
     assert verdict(probe, native, GETPPID) == "errno 77"
