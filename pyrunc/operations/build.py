@@ -24,7 +24,8 @@ class Build:
                   (lists of (container id, host id, size))
     entered:      whether the container's mount namespace has been joined already when prepare() is called
     masked_dir:   the attached mount of the shared empty read-only directory, -1 until the first is needed
-    null:         O_PATH descriptor of the host's /dev/null, checked, -1 until it is first needed
+    null:         O_PATH descriptor of the container's own /dev/null, made and checked, -1 when it has none of its own
+    masked_file:  the attached mount of a null device on the first masked file, -1 until there is one
     """
 
     __slots__ = (
@@ -36,6 +37,7 @@ class Build:
         "make_proc",
         "make_userns",
         "masked_dir",
+        "masked_file",
         "null",
         "root",
         "rootfs",
@@ -61,6 +63,7 @@ class Build:
         self.make_userns = make_userns
         self.entered = False
         self.masked_dir = -1
+        self.masked_file = -1
         self.null = -1
         self._kept: list[int] = []
         self._directories: dict[str, int] = {}
@@ -97,4 +100,4 @@ class Build:
             os.close(fd)
         self._kept.clear()
         self._directories.clear()
-        self.root = self.masked_dir = self.null = -1
+        self.root = self.masked_dir = self.masked_file = self.null = -1

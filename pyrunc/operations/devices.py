@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 TYPES = {"c": 0o020000, "u": 0o020000, "b": 0o060000, "p": 0o010000}
 """S_IFCHR, S_IFBLK, S_IFIFO by the letters of config.json ("u": unbuffered, which is a character device)."""
 
+NULL_DEVICE = os.makedev(1, 3)
+
 DEFAULT_DEVICES = (
     ("/dev/null", 1, 3),
     ("/dev/random", 1, 8),
@@ -92,6 +94,8 @@ class MakeDevice(Operation):
                 fchownat(node, "", self.uid, self.gid, AT_EMPTY_PATH)
             if status.st_mode & 0o7777 != self.mode:
                 fchmod_path(node, self.mode)
+            if self.path == "/dev/null" and self.device == NULL_DEVICE:
+                build.null = build.keep(os.dup(node))
         finally:
             os.close(node)
 

@@ -11,18 +11,19 @@ from pyrunc.operations.constants import (
     MOUNT_ATTR_RDONLY,
     OPEN_TREE_CLONE,
 )
+from pyrunc.operations.devices import NULL_DEVICE
 from pyrunc.operations.filesystem import make_mount
 from pyrunc.operations.paths import S_IFDIR, S_IFMT, open_in_root
 from pyrunc.syscalls import mount_setattr, move_mount, open_tree
+
+S_IFCHR = 0o020000
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyrunc.operations.build import Build
 
-NULL_DEVICE = os.makedev(1, 3)
 
-
-def open_null() -> int:
+def open_host_null() -> int:
     """An O_PATH descriptor of the host's /dev/null, which must be just that.
 
     A mask that binds something else, because the container exchanged its own /dev/null, would open a door
@@ -30,14 +31,37 @@ def open_null() -> int:
     """
     fd = os.open("/dev/null", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     status = os.stat(fd)
-    if status.st_mode & S_IFMT != 0o020000 or status.st_rdev != NULL_DEVICE:
+    if status.st_mode & S_IFMT != S_IFCHR or status.st_rdev != NULL_DEVICE:
         os.close(fd)
         raise PyruncError("/dev/null of the host is not the null device (1:3)")
     return fd
 
 
+def null_mount(build: "Build") -> int:
+    """A detached mount of a null device: of the node that was made for the container, else of the host's.
+
+    The host's is read-only, which forbids to change its mode or owner, not to write to the device.
+    """
+    if build.null >= 0:
+        return open_tree(build.null, "", AT_EMPTY_PATH | OPEN_TREE_CLONE)
+    null = open_host_null()
+    try:
+        mount = open_tree(null, "", AT_EMPTY_PATH | OPEN_TREE_CLONE)
+    finally:
+        os.close(null)
+    try:
+        mount_setattr(mount, AT_EMPTY_PATH, set=MOUNT_ATTR_RDONLY)
+    except OSError:
+        os.close(mount)
+        raise
+    return mount
+
+
 class MaskPath(Operation):
-    """Hides a file under /dev/null, or a directory under an empty read-only one; what does not exist needs no mask."""
+    """Hides a file under a null device, or a directory under an empty read-only one; what is missing needs no mask.
+
+    All masks are copies of the first of their kind: to make that costs more than all the rest.
+    """
 
     __slots__ = ("label", "path")
     after_hooks = True
@@ -51,8 +75,6 @@ class MaskPath(Operation):
         return f"mask {self.path}"
 
     def perform(self, build: "Build") -> None:
-        if build.null < 0:
-            build.null = build.keep(open_null())
         try:
             target = open_in_root(build.root, self.path)
         except SystemCallError as error:
@@ -61,24 +83,26 @@ class MaskPath(Operation):
             raise
         try:
             if os.stat(target).st_mode & S_IFMT == S_IFDIR:
-                self._hide_directory(build, target)
+                if build.masked_dir >= 0:
+                    attach_copy(build.masked_dir, target)
+                else:
+                    mount = build.keep(self._empty_directory())
+                    move_mount(mount, target)
+                    build.masked_dir = mount
+            elif build.masked_file >= 0:
+                attach_copy(build.masked_file, target)
             else:
-                mount = open_tree(build.null, "", AT_EMPTY_PATH | OPEN_TREE_CLONE)
-                attach(mount, target)
+                mount = build.keep(null_mount(build))
+                move_mount(mount, target)
+                build.masked_file = mount
         finally:
             os.close(target)
 
-    def _hide_directory(self, build: "Build", target: int) -> None:
-        """All hidden directories are mounts of one file system: making one costs more than all the rest of a mask."""
-        if build.masked_dir >= 0:
-            attach(open_tree(build.masked_dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE), target)
-            return
+    def _empty_directory(self) -> int:
         words: list[tuple[str, str | None]] = [("nr_blocks", "1"), ("nr_inodes", "1"), ("mode", "755")]
         if self.label:
             words.append(("context", self.label))
-        mount = build.keep(make_mount("tmpfs", "tmpfs", words, MOUNT_ATTR_RDONLY, read_only=True))
-        move_mount(mount, target)
-        build.masked_dir = mount
+        return make_mount("tmpfs", "tmpfs", words, MOUNT_ATTR_RDONLY, read_only=True)
 
 
 class ReadonlyPath(Operation):
@@ -112,9 +136,10 @@ class ReadonlyPath(Operation):
             os.close(target)
 
 
-def attach(mount: int, target: int) -> None:
-    """Attaches a detached mount and closes its descriptor."""
+def attach_copy(mount: int, target: int) -> None:
+    """Mounts what is mounted elsewhere in the container once more."""
+    copy = open_tree(mount, "", AT_EMPTY_PATH | OPEN_TREE_CLONE)
     try:
-        move_mount(mount, target)
+        move_mount(copy, target)
     finally:
-        os.close(mount)
+        os.close(copy)

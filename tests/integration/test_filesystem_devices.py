@@ -180,7 +180,27 @@ def test_masks_do_not_come_from_the_containers_dev(rootfs: str, spoil: Callable[
     (Path(rootfs) / "file").write_text("key")
     spoil(f"{rootfs}/imagedev/null")
     dev = {"destination": "/dev", "source": f"{rootfs}/imagedev", "options": ["rbind"]}
-    assert run(rootfs, nodes("/file"), dev, maskedPaths=["/file"])[0][:3] == ["0o20666", 1, 3]
+
+    def look(build: Build) -> Any:
+        try:
+            os.chmod("/file", 0)
+            errno = 0
+        except OSError as error:
+            errno = error.errno or 0
+        with open("/file", "w") as file:
+            file.write("into the void")
+        return nodes("/file")(build)[0][:3], errno
+
+    # It is the host's node, so the container must not be able to change it; writing to the device is possible.
+    assert run(rootfs, look, dev, maskedPaths=["/file"]) == [["0o20666", 1, 3], 30]
+
+
+def test_masks_come_from_the_node_that_was_made(rootfs: str) -> None:
+    for name in ("a", "b"):
+        (Path(rootfs) / name).write_text("key")
+    table = run(rootfs, lambda _: mountinfo(), DEV, maskedPaths=["/a", "/b"])
+    assert {table["/a"]["type"], table["/b"]["type"]} == {"tmpfs"}
+    assert {table["/a"]["root"], table["/b"]["root"]} == {"/null"}
 
 
 def test_readonly_paths(rootfs: str) -> None:

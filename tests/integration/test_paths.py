@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyseccomp
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pyrunc.errors import SystemCallError
+from pyrunc.errors import PyruncError, SystemCallError
 from pyrunc.operations.paths import make_directory, open_in_root, open_or_make_directory, open_or_make_file
 from tests.support.swapper import build_swapper, swapping
 
@@ -144,6 +145,30 @@ def test_racing_renames_make_nothing_outside(root: int, folder: Path, session_fo
             except SystemCallError as error:
                 assert error.errno in (2, 11, 20, 40)
     assert made > 50
+
+
+@pytest.mark.parametrize("errno", [1, 38], ids=["EPERM", "ENOSYS"])
+def test_an_outer_filter_that_refuses_openat2(root: int, errno: int) -> None:
+    """There is no weaker way to resolve a path: it is an error that says what is missing."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            refuse = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+            refuse.add_rule(pyseccomp.ERRNO(errno), "openat2")
+            refuse.load()
+            try:
+                make_directory(root, "/x")
+            except PyruncError as error:
+                os.write(write, f"{error.reason}: {error.hint}".encode())
+        finally:
+            os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        text = pipe.read()
+    os.waitpid(child, 0)
+    reason = {1: "operation not permitted", 38: "function not implemented"}[errno]
+    assert text.startswith(f"openat2 x: {reason}: openat2(2) is needed: Linux 5.14 or later")
 
 
 NAMES = st.sampled_from(["a", "b", "c"])
