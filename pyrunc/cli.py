@@ -18,6 +18,9 @@ NO_SUCH_COMMAND = 3
 EXEC_FAILED = 255
 INTERRUPTED = 130
 
+# More descriptors than can be passed on at all (the container refuses them), and few enough to be numbers of some.
+MAX_PRESERVED = 256
+
 # Commands that start processes, or have the helper start them, and so must not pass on what they inherited.
 _STARTING = ("create", "delete", "exec", "run", "start")
 
@@ -140,7 +143,16 @@ def _close_inherited(preserved: int) -> None:
     close_range_cloexec = 4
     last = 2**32 - 1
     if preserved:
+        _stay_above(3 + min(preserved, MAX_PRESERVED))
+    syscalls.close_range(min(3 + preserved, last), last, close_range_cloexec)
+
+
+def _stay_above(first: int) -> None:
+    """Moves our own descriptors out of the way: one of them must not pass for one that the caller preserves."""
+    try:
+        log.stay_above(first)
         for finder in sys.meta_path:
             if hasattr(finder, "stay_above"):  # the pack that modules are imported from
-                finder.stay_above(3 + min(preserved, 1 << 16))
-    syscalls.close_range(min(3 + preserved, last), last, close_range_cloexec)
+                finder.stay_above(first)
+    except OSError as error:
+        raise from_os_error(error, operation="preserve-fds") from error

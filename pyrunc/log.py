@@ -40,6 +40,16 @@ def configure(path: "str | None", format: str, debug: bool) -> None:
         raise PyruncError(f"open {path}: {reason_of(errno) if errno else error}", errno=errno) from error
 
 
+def stay_above(number: int) -> None:
+    """Moves the log's descriptor out of the way of those below number.  Raises OSError."""
+    global _fd
+    if 0 <= _fd < number:
+        from pyrunc.syscalls import F_DUPFD_CLOEXEC, fcntl
+
+        old, _fd = _fd, fcntl(_fd, F_DUPFD_CLOEXEC, number)
+        os.close(old)
+
+
 def is_debug() -> bool:
     """True under --debug."""
     return _debug

@@ -148,6 +148,21 @@ def test_inherited_descriptors_are_not_passed_on(tmp_path: Path) -> None:
     assert done.stdout.split() == ["3", "4"]
 
 
+@pytest.mark.parametrize("count", ["1", "4294967294"])
+def test_the_log_does_not_pass_for_a_preserved_descriptor(tmp_path: Path, count: str) -> None:
+    (tmp_path / "log").touch()
+    argv = ["--log", str(tmp_path / "log"), "exec", "--preserve-fds", count, "absent", "ls"]
+    code = ENTRY.replace(
+        "entry()",
+        "main; main(sys.argv[1:]); import os; print([fd for fd in '345' if os.path.exists(f'/proc/self/fd/{fd}')])",
+    ).replace("import entry; ", "import ")
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, "--root", str(tmp_path), *argv], capture_output=True, text=True
+    )
+    assert done.stderr.startswith("pyrunc exec failed: absent: container does not exist\n")
+    assert "3" not in done.stdout
+
+
 def test_no_byte_code_is_written(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(REPOSITORY / "pyrunc", copy / "pyrunc", ignore=shutil.ignore_patterns("__pycache__"))

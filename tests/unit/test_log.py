@@ -127,3 +127,17 @@ def test_an_importing_program_gets_warnings_through_logging(caplog: pytest.LogCa
 def test_the_log_is_closed_on_exec(tmp_path: Path) -> None:
     log.configure(str(tmp_path / "log"), "text", False)
     assert not os.get_inheritable(log._fd)
+
+
+def test_the_log_makes_room_for_preserved_descriptors(tmp_path: Path) -> None:
+    log.configure(str(tmp_path / "log"), "text", False)
+    before = log._fd
+    log.stay_above(before)
+    assert log._fd == before
+    log.stay_above(before + 1)
+    assert log._fd > before
+    assert not os.get_inheritable(log._fd)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(before)
+    log.error("still written")
+    assert "still written" in (tmp_path / "log").read_text()
