@@ -14,7 +14,7 @@ import sys
 import tempfile
 import typing
 
-sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 from tests.bench.bench import Bench, progress
 from tests.bench.processes import become_subreaper

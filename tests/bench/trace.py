@@ -15,9 +15,10 @@ import sys
 import tempfile
 import typing
 
-sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 from tests.bench.bench import Bench, shebang
+from tests.bench.bundles import NAME
 from tests.bench.processes import Failed, become_subreaper
 from tests.bench.run import CORPUS, REPOSITORY
 from tests.bench.runtimes import Runtime
@@ -40,16 +41,16 @@ def executes_program(call: Call) -> bool:
     return call.role == "helper" and call.name.startswith("execve") and "/bin/true" in call.arguments and call.succeeded
 
 
-def phases(pyrunc: str, root: str) -> list[tuple[str, Matches, bool]]:
+def phases(pyrunc: str) -> list[tuple[str, Matches, bool]]:
     """(phase, the call that ends it, whether that call belongs to it), in order."""
     return [
         ("exec of the interpreter", by("runtime", "execve"), True),
         ("interpreter starts", by("runtime", "openat", having=os.path.basename(pyrunc)), False),
         ("imports", by("runtime", "openat", "openat2", having="config.json"), False),
-        ("configuration, plan", by("runtime", "mkdir", "mkdirat", having=root), False),
+        ("configuration, plan", by("runtime", "mkdir", "mkdirat", having=NAME), False),
         ("state directory, cgroup", by("runtime", "clone", "clone3", having="CLONE_NEW"), False),
         ("helper spawned", by("runtime", "clone", "clone3", having="CLONE_NEW"), True),
-        ("before the builder", by("runtime", "clone", "clone3", "fork", "vfork"), True),
+        ("into the cgroup, fork", by("runtime", "clone", "clone3", "fork", "vfork"), True),
         ("builder", by("builder", "exited"), True),
         ("until ready", by("runtime", "rename", "renameat", "renameat2", having="state.json"), True),
         ("until the program", executes_program, True),
@@ -114,7 +115,7 @@ def read_first(path: str) -> float:
 
 def print_phases(tracer: Tracer, repeat: int) -> None:
     """Medians of every phase over `repeat` runs."""
-    wanted = phases(tracer.runtime.path, tracer.runtime.root)
+    wanted = phases(tracer.runtime.path)
     tracer.run()
     plain = statistics.median(tracer.run() for _ in range(repeat))
     all_runs: dict[str, list[float]] = {}
