@@ -1,10 +1,10 @@
 """From the values of the spec, which are cgroup v1's, to the files of cgroup v2: runc's documented conversions."""
 
+from pyrunc.cgroups.v1 import MAX_SHARES, MIN_SHARES
 from pyrunc.errors import PyruncError
 
 UNLIMITED = -1
 
-MIN_SHARES, MAX_SHARES = 2, 262144  # cpu.shares; the default is 1024
 MIN_WEIGHT, MAX_WEIGHT = 1, 10000  # cpu.weight and io.weight; the default is 100
 DEFAULT_PERIOD = 100000  # microseconds, of cpu.max
 

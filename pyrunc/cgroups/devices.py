@@ -74,10 +74,7 @@ def v1_writes(rules: "list[Rule]") -> "list[tuple[str, str]]":
             if allow != allow_all:
                 exceptions[device] = merge(exceptions.get(device, ""), access)
                 continue
-            refuse_hole(exceptions, device, access)
-            left = "".join(bit for bit in exceptions.pop(device, "") if bit not in access)
-            if left:
-                exceptions[device] = left
+            take_back(exceptions, device, access)
     default, exception = ("devices.allow", "devices.deny") if allow_all else ("devices.deny", "devices.allow")
     writes = [(default, "a")]
     for (letter, major, minor), access in exceptions.items():
@@ -93,16 +90,26 @@ def star(value: int) -> str:
     return "*" if value == ANY else str(value)
 
 
-def refuse_hole(exceptions: "dict[tuple[str, int, int], str]", device: "tuple[str, int, int]", access: str) -> None:
-    """Raises PyruncError when one exception is wider than device and shares a permission with the rule about it."""
+def take_back(exceptions: "dict[tuple[str, int, int], str]", device: "tuple[str, int, int]", access: str) -> None:
+    """Has the default hold again for device: in exceptions that it covers.
+
+    Raises PyruncError when one reaches beyond device and shares a permission with the rule about it.
+    """
     letter, major, minor = device
-    for wider in ((letter, ANY, minor), (letter, major, ANY), (letter, ANY, ANY)):
-        if wider != device and set(exceptions.get(wider, "")) & set(access):
+    for found, bits in list(exceptions.items()):
+        if found[0] != letter or not set(bits) & set(access):
+            continue
+        if (major != ANY and found[1] not in (ANY, major)) or (minor != ANY and found[2] not in (ANY, minor)):
+            continue  # no device is in both
+        if (major != ANY and found[1] == ANY) or (minor != ANY and found[2] == ANY):
             raise PyruncError(
                 f"requested rule [{letter} {star(major)}:{star(minor)} {access}] not supported by devices cgroupv1"
-                f" (cannot punch hole in existing wildcard rule [{letter} {star(wider[1])}:{star(wider[2])}])",
+                f" (cannot punch hole in existing wildcard rule [{letter} {star(found[1])}:{star(found[2])}])",
                 place=PLACE,
             )
+        exceptions[found] = "".join(bit for bit in bits if bit not in access)
+        if not exceptions[found]:
+            del exceptions[found]
 
 
 class AllowDevices(Operation):

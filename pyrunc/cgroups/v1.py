@@ -4,7 +4,6 @@ A value that engines send for "leave as it is" (0 for most numbers, "" for lists
 same functions for cgroup2.
 """
 
-from pyrunc.cgroups.convert import MAX_SHARES, MIN_SHARES
 from pyrunc.cgroups.files import is_file_name
 from pyrunc.cgroups.operations import (
     CheckMemoryUsage,
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     Writer = Callable[[Resources, str], list[Operation]]
 
 PLACE = "linux.resources"
+
+MIN_SHARES, MAX_SHARES = 2, 262144  # of cpu.shares, as the kernel has them; the default is 1024
 
 
 def memory(resources: "Resources", directory: str) -> "list[Operation]":

@@ -175,7 +175,8 @@ def kernel_v1(writes: "list[tuple[str, str]]", kind: str, major: int, minor: int
             allow_all, exceptions = allow, {}
             continue
         letter, number, bits = line.split(" ")
-        device = (letter, *number.split(":"))
+        numbers = number.split(":")
+        device = (letter, numbers[0], numbers[1])
         if allow != allow_all:
             exceptions.setdefault(device, set()).update(bits)
         elif device in exceptions:
@@ -192,6 +193,8 @@ def kernel_v1(writes: "list[tuple[str, str]]", kind: str, major: int, minor: int
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(a_rule, max_size=8), st.lists(a_request, min_size=1, max_size=8))
+@example([(True, "c", 1, 3, "r"), (False, "c", 1, ANY, "r")], [("c", 1, 3, "r")])
+@example([EVERYTHING, (False, "c", 1, 3, "rw"), (True, "a", ANY, ANY, "w")], [("c", 1, 3, "w"), ("c", 1, 3, "r")])
 def test_v1_writes_mean_the_list(rules: "list[Rule]", requests: "list[tuple[str, int, int, str]]") -> None:
     """v1 looks for one exception with all permissions asked for, so single permissions are compared; what it cannot
     express is an error and not something else."""
