@@ -1,9 +1,11 @@
 """One Python function for each system call of csrc/shim.c: no policy, failures are SystemCallError.
 
-Every descriptor that these functions make has O_CLOEXEC set.
+Every descriptor that these functions make has O_CLOEXEC set.  Those that wait are made again after a signal, as
+Python's own are (PEP 475): handlers of the importing program run in between.
 """
 
 from errno import EINTR
+from time import monotonic
 
 from pyrunc._shim import ffi, lib
 from pyrunc.errors import SystemCallError
@@ -192,7 +194,13 @@ def bpf(cmd: int, attr: bytes) -> int:
 
 def poll(fd: int, events: int, timeout_ms: int) -> int:
     """poll(2) of one descriptor: the events that came, 0 when timeout_ms passed (-1 waits for ever)."""
-    return check(lib.sh_poll(fd, events, timeout_ms), "poll")
+    deadline = monotonic() + timeout_ms / 1000
+    while True:
+        value = lib.sh_poll(fd, events, timeout_ms)
+        if value != -EINTR:
+            return check(value, "poll")
+        if timeout_ms >= 0:
+            timeout_ms = max(0, int((deadline - monotonic()) * 1000))
 
 
 def getcwd() -> str:
@@ -222,7 +230,11 @@ def unix_connect(dirfd: int, name: str, type: int = 1) -> int:
 
 def send(fd: int, data: bytes, fds: "list[int] | tuple[int, ...]" = ()) -> int:
     """sendmsg(2) with descriptors (SCM_RIGHTS, at most 253).  Returns how many bytes went."""
-    return check(lib.sh_send(fd, data, len(data), ffi.new("int[]", list(fds) or [0]), len(fds)), "sendmsg")
+    numbers = ffi.new("int[]", list(fds) or [0])
+    while True:
+        value = lib.sh_send(fd, data, len(data), numbers, len(fds))
+        if value != -EINTR:
+            return check(value, "sendmsg")
 
 
 def recv(fd: int, length: int, max_fds: int = 0) -> tuple[bytes, list[int]]:
@@ -230,7 +242,11 @@ def recv(fd: int, length: int, max_fds: int = 0) -> tuple[bytes, list[int]]:
     buffer = ffi.new("char[]", length)
     fds = ffi.new("int[]", max_fds or 1)
     count = ffi.new("int *")
-    got = check(lib.sh_recv(fd, buffer, length, fds, max_fds, count), "recvmsg")
+    while True:
+        got = lib.sh_recv(fd, buffer, length, fds, max_fds, count)
+        if got != -EINTR:
+            break
+    check(got, "recvmsg")
     return ffi.buffer(buffer, got)[:], [fds[i] for i in range(count[0])]
 
 
