@@ -1,10 +1,11 @@
 """The messages to and from pyrunc-init: csrc/message.h in Python (docs/helper-protocol.md describes the format)."""
 
 import os
+from errno import ECONNRESET, EPIPE
 from sys import byteorder
 
 from pyrunc import syscalls
-from pyrunc.errors import PyruncError, reason_of
+from pyrunc.errors import PyruncError, from_os_error, reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,8 +54,12 @@ def u64(*values: int) -> bytes:
 
 
 def text(value: str) -> bytes:
-    """A C string.  Raises PyruncError for a NUL inside, which would cut it (CVE-2021-43784 is of that family)."""
-    data = value.encode("utf-8", "surrogateescape")
+    """A C string.  Raises PyruncError for a NUL inside, which would cut it (CVE-2021-43784 is of that family), and
+    for what is no text (half of a surrogate pair)."""
+    try:
+        data = value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise PyruncError("a string holds half of a surrogate pair") from error
     if b"\0" in data:
         raise PyruncError("a string holds a NUL byte")
     return data + b"\0"
@@ -127,47 +132,56 @@ class Channel:
             while sent < len(data):
                 sent += syscalls.send(self.fd, data[sent:])
         except OSError as error:
-            raise self.explain_loss() from error
+            if error.errno in (EPIPE, ECONNRESET):
+                raise self.explain_loss() from error
+            raise from_os_error(error, operation="give the container's init process its orders") from error
 
     def explain_loss(self) -> PyruncError:
-        """Why the helper does not listen: what it said last, or that it was killed."""
+        """Why the helper does not listen any more: what it said last, or that it was killed."""
         try:
-            self.receive(ERROR)
+            while True:
+                for fd in self.receive_any()[2]:
+                    os.close(fd)
         except PyruncError as error:
             return error
-        return PyruncError("the container's init process ended too early")
 
-    def read_exactly(self, size: int, fds: list[int]) -> bytes:
-        data = b""
+    def read_some(self, size: int, fds: list[int]) -> bytes:
+        """At most size bytes; none at the end of the stream.  Raises PyruncError."""
+        try:
+            data, passed = syscalls.recv(self.fd, size, 1)
+        except OSError as error:
+            if error.errno == ECONNRESET:  # it ended without having read all that we sent
+                raise killed() from error
+            raise from_os_error(error, operation="hear from the container's init process") from error
+        fds += passed
+        return data
+
+    def read_exactly(self, size: int, fds: list[int], data: bytes = b"") -> bytes:
+        """size bytes, data among them as the first.  Raises PyruncError when the stream ends before."""
         while len(data) < size:
-            try:
-                part, passed = syscalls.recv(self.fd, size - len(data), 1)
-            except OSError as error:
-                if error.errno != 104:  # ECONNRESET: it ended without having read all that we sent
-                    raise
-                part, passed = b"", []
-            fds += passed
+            part = self.read_some(size - len(data), fds)
             if not part:
-                raise PyruncError(
-                    "the container's init process was killed before it was ready",
-                    hint="Is the memory limit too low, or was it killed from outside?",
-                )
+                raise killed()
             data += part
         return data
 
-    def receive_any(self) -> tuple[int, list[tuple[int, bytes]], list[int]]:
-        """The next message: (type, records, descriptors).  Raises HelperError for an ERROR message."""
+    def receive_any(self, start: bytes = b"") -> tuple[int, list[tuple[int, bytes]], list[int]]:
+        """The next message: (type, records, descriptors), whose first bytes may have been read already.
+
+        Raises HelperError for an ERROR message, PyruncError for what is none; no descriptor stays open then.
+        """
         fds: list[int] = []
-        header = self.read_exactly(HEADER_SIZE, fds)
-        magic = int.from_bytes(header[0:4], byteorder)
-        version = int.from_bytes(header[4:6], byteorder)
-        type = int.from_bytes(header[6:8], byteorder)
-        size = int.from_bytes(header[8:12], byteorder)
-        if magic != MAGIC or version != VERSION or size > MAX_SIZE:
-            raise PyruncError("pyrunc-init does not match this pyrunc: build or install it again")
-        records = records_of(self.read_exactly(size, fds)) if size else []
-        if type == ERROR:
-            raise error_of(records)
+        try:
+            type, size, count = header_of(self.read_exactly(HEADER_SIZE, fds, start))
+            records = records_of(self.read_exactly(size, fds)) if size else []
+            if count != len(fds):
+                raise PyruncError("the helper's answer is malformed")
+            if type == ERROR:
+                raise error_of(records)
+        except BaseException:
+            for fd in fds:
+                os.close(fd)
+            raise
         return type, records, fds
 
     def receive(self, *expected: int) -> tuple[int, list[tuple[int, bytes]], list[int]]:
@@ -179,19 +193,37 @@ class Channel:
             raise PyruncError(f"pyrunc-init answered out of turn (message {type})")
         return type, records, fds
 
-    def ended(self) -> bool:
-        """Waits for the end of the stream, which is the helper's exec (True).  Raises HelperError if it failed."""
-        try:
-            data, _ = syscalls.recv(self.fd, 1, 0)
-        except OSError as error:
-            if error.errno != 104:
-                raise
-            return True
-        if not data:
-            return True
-        rest = data + self.read_exactly(HEADER_SIZE - 1, [])
-        size = int.from_bytes(rest[8:12], byteorder)
-        raise error_of(records_of(self.read_exactly(size, [])))
+    def ended(self) -> None:
+        """Waits for the end of the stream, which is the helper's exec.  Raises PyruncError when that failed, and
+        when the helper was killed before it had read MESSAGE_START."""
+        fds: list[int] = []
+        start = self.read_some(1, fds)
+        if not start and not fds:
+            return
+        for fd in fds:
+            os.close(fd)
+        type, _, fds = self.receive_any(start)
+        for fd in fds:
+            os.close(fd)
+        raise PyruncError(f"pyrunc-init answered out of turn (message {type})")
+
+
+def killed() -> PyruncError:
+    """The error for a helper that is gone and has not said why."""
+    return PyruncError(
+        "the container's init process was killed before it was ready",
+        hint="Is the memory limit too low, or was it killed from outside?",
+    )
+
+
+def header_of(data: bytes) -> tuple[int, int, int]:
+    """(type, size of the body, number of descriptors) of a header.  Raises PyruncError when it is none of ours."""
+    magic = int.from_bytes(data[0:4], byteorder)
+    version = int.from_bytes(data[4:6], byteorder)
+    size = int.from_bytes(data[8:12], byteorder)
+    if magic != MAGIC or version != VERSION or size > MAX_SIZE or size % 4:
+        raise PyruncError("pyrunc-init does not match this pyrunc: build or install it again")
+    return int.from_bytes(data[6:8], byteorder), size, int.from_bytes(data[12:16], byteorder)
 
 
 def number_in(records: list[tuple[int, bytes]], tag: int, default: int = 0) -> int:

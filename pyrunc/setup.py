@@ -89,7 +89,7 @@ class Setup:
         add = self.records.append
         for hook in hooks:
             timeout = hook.get("timeout")
-            add(record(helper.TAG_HOOK, u32(timeout if isinstance(timeout, int) else 0)))
+            add(record(helper.TAG_HOOK, u32(min(timeout, U32) if isinstance(timeout, int) else 0)))
             add(record(helper.TAG_HOOK_PATH, text(str(hook["path"]))))
             add_all(self.records, helper.TAG_HOOK_ARG, hook.get("args"))
             add_all(self.records, helper.TAG_HOOK_ENV, env if hook.get("env") is None else hook.get("env"))
