@@ -151,11 +151,3 @@ def setup_propagation(rootfs_propagation: str) -> int:
     if flags & ~MS_REC in (MS_SHARED, MS_SLAVE, MS_PRIVATE):
         return flags
     return MS_PRIVATE | flags & MS_REC
-
-
-def final_propagation(rootfs_propagation: str) -> int:
-    """The mount(2) flags for "/" after pivot_root(2), 0 for none.
-
-    It has to be then: pivot_root refuses a new root that is shared.
-    """
-    return PROPAGATION[rootfs_propagation] if rootfs_propagation else 0

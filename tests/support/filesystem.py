@@ -105,6 +105,19 @@ def plan(
     )
 
 
+BOUND_DEV = {"destination": "/dev", "type": "bind", "source": "/dev", "options": ["bind"]}
+"""With this mount a plan has no devices."""
+
+
+def run_mounts(rootfs: str, *mounts: dict[str, Any], look: Look | None = None, **more: Any) -> Any:
+    """Performs the plan for these mounts and `linux`; the mount table, or what `look` finds.  Else as perform()."""
+    config = {"mounts": [*mounts], "linux": more.pop("linux", {})}
+    if all(mount["destination"] != "/dev" for mount in mounts):
+        config["mounts"].append(BOUND_DEV)
+    operations = plan(config, os.path.dirname(rootfs), more.get("kinds", ("mount",)))
+    return perform(operations, rootfs, look or (lambda _: mountinfo()), **more)
+
+
 def perform(
     operations: list[Operation],
     rootfs: str,
@@ -300,6 +313,3 @@ def make_userns(uids: IdMap, gids: IdMap) -> int:
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-
-
-__all__ = ["CLONE", "Failed", "mountinfo", "perform", "pivot", "plan", "processes"]
