@@ -9,7 +9,7 @@ from pyrunc.facts import read_facts
 from pyrunc.fastjson import dumps
 from pyrunc.hooks import run_runtime_hooks
 from pyrunc.launch import Helper, spawn, user_namespace, write_proc
-from pyrunc.namespaces import CLONE_NEWCGROUP, CLONE_NEWUSER, open_namespaces
+from pyrunc.namespaces import CLONE_NEWCGROUP, CLONE_NEWUSER, open_namespaces, without_own_user
 from pyrunc.operations.base import perform_all
 from pyrunc.operations.build import Build
 from pyrunc.plan import Plan
@@ -70,6 +70,7 @@ class Creation:
         check_preserved(options.preserve_fds)
         config, self.config_bytes = load_bundle(bundle)
         check_config(config)
+        config = without_own_user(config)
         self.facts = read_facts(options.rootless)
         self.plan = Plan(config, id, bundle, self.facts, options.no_pivot)
         self.record = Record(
@@ -230,7 +231,7 @@ class Creation:
         setup = Setup()
         setup.add_process(plan.process)
         if self.facts.privileged:
-            setup.add_groups(plan.process.additional_gids)
+            add_groups(setup, self.process.pid, plan.process, plan.in_userns)
         setup.add_capabilities(plan.capabilities)
         if config.get("hostname"):
             setup.add_string(helper.TAG_HOSTNAME, config["hostname"])
@@ -300,6 +301,16 @@ def wait_ready(process: Helper, console_socket: "str | None") -> int:
         if master >= 0:
             os.close(master)
         raise
+
+
+def add_groups(setup: Setup, pid: int, process: "ProcessSettings", in_userns: bool) -> None:
+    """The supplementary groups.  A user namespace that was made by a user without privileges (and is joined) may
+    allow none to be set (user_namespaces(7)): then none may be asked for, and the process keeps what it has."""
+    if in_userns and not process.additional_gids:
+        with open(f"/proc/{pid}/setgroups") as file:
+            if file.read().startswith("deny"):
+                return
+    setup.add_groups(process.additional_gids)
 
 
 def add_security(setup: Setup, process: "ProcessSettings", config: "dict[str, Any]", root: str) -> None:

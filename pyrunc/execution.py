@@ -7,7 +7,7 @@ container's process by its pidfd, and forks into the pid namespace.  Python neve
 import os
 
 from pyrunc import cgroups, helper
-from pyrunc.creation import add_security, check_preserved, raise_limits, wait_ready, write_pid_file
+from pyrunc.creation import add_groups, add_security, check_preserved, raise_limits, wait_ready, write_pid_file
 from pyrunc.errors import InvalidTransition, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.launch import Helper, spawn_with, write_proc
@@ -125,7 +125,7 @@ class Execution:
         setup = Setup()
         setup.add_process(self.settings)
         if self.facts.privileged:
-            setup.add_groups(self.settings.additional_gids)
+            add_groups(setup, process.pid, self.settings, self.in_userns)
         setup.add_capabilities(self.capabilities)
         setup.add_string(helper.TAG_KEYRING, f"_ses.{self.record.id}")
         add_security(setup, self.settings, self.config, self.container.root)

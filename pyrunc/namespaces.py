@@ -79,6 +79,27 @@ class NamespacePlan:
         return bool(self.join) or bool(self.new & (CLONE_NEWUSER | CLONE_NEWTIME))
 
 
+def without_own_user(config: "dict[str, Any]") -> "dict[str, Any]":
+    """The configuration without a user namespace to join that is already the caller's own.
+
+    To name it is to stay in it: the kernel refuses to enter it again.
+    """
+    linux = config.get("linux") or {}
+    entries = linux.get("namespaces") or []
+    kept = [entry for entry in entries if entry["type"] != "user" or not is_own_user(entry.get("path"))]
+    return config if len(kept) == len(entries) else {**config, "linux": {**linux, "namespaces": kept}}
+
+
+def is_own_user(path: "str | None") -> bool:
+    """Whether the path leads to the caller's user namespace; one that leads nowhere is judged when it is joined."""
+    if not path:
+        return False
+    try:
+        return os.path.samestat(os.stat(path), os.stat("/proc/self/ns/user"))
+    except OSError:
+        return False
+
+
 def plan_namespaces(config: "Mapping[str, Any]") -> NamespacePlan:
     """Reads linux.namespaces, the mappings and timeOffsets of a checked configuration."""
     linux = config.get("linux") or {}
@@ -103,14 +124,11 @@ def mappings(entries: "list[Mapping[str, int]] | None") -> "list[tuple[int, int,
 
 
 def open_namespaces(plan: NamespacePlan) -> "list[tuple[int, int]]":
-    """Opens what is to be joined: (flag, descriptor).  Raises PyruncError for a missing path or a wrong type.
-
-    A user namespace that is already the caller's own is left out: the kernel refuses to enter it again.
-    """
+    """Opens what is to be joined: (flag, descriptor).  Raises PyruncError for a missing path or a wrong type."""
     opened: list[tuple[int, int]] = []
     try:
         for kind, path, place in plan.join:
-            flag, name = TYPES[kind]
+            flag = TYPES[kind][0]
             operation = f"join {kind} namespace"
             try:
                 fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
@@ -125,9 +143,6 @@ def open_namespaces(plan: NamespacePlan) -> "list[tuple[int, int]]":
                 actual = 0
             if actual != flag:
                 raise PyruncError(f"{path} is not {article(kind)} namespace", operation=operation, place=place)
-            if flag == CLONE_NEWUSER and os.path.samestat(os.fstat(fd), os.stat(f"/proc/self/ns/{name}")):
-                os.close(fd)
-                opened.pop()
     except BaseException:
         for _, fd in opened:
             os.close(fd)

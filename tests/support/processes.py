@@ -86,6 +86,7 @@ def wait_gone(pid: int, timeout: float = 10.0) -> None:
     def gone() -> bool:
         if state_of(pid) == "Z":
             reap(pid)
+        reap_inner()
         return not alive(pid)
 
     wait_until(gone, f"the end of process {name_of(pid)}", timeout)
@@ -118,6 +119,24 @@ def reap_adopted(keep: set[int]) -> None:
     for pid in children(os.getpid()):
         if pid not in keep and state_of(pid) == "Z":
             reap(pid)
+
+
+def reap_inner() -> None:
+    """Collects the zombies among our children that are in a pid namespace of a container and not its first process."""
+    for pid in children(os.getpid()):
+        if state_of(pid) == "Z" and len(inner := namespace_pids(pid)) > 1 and inner[-1] != 1:
+            reap(pid)
+
+
+def namespace_pids(pid: int) -> list[int]:
+    """The process's pids, from our pid namespace to its own (NSpid in proc(5)); [] when it is gone."""
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            return next(
+                ([int(number) for number in line.split()[1:]] for line in file if line.startswith("NSpid:")), []
+            )
+    except OSError:
+        return []
 
 
 def end(pids: list[int], timeout: float = 10.0) -> None:

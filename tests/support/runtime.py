@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ class Pyrunc:
         with open(out, "wb") as stdout, open(err, "wb") as stderr, open(feed, "rb") as stdin:
             process = self.popen(*args, env=env, stdin=stdin, stdout=stdout, stderr=stderr, **options)
             try:
-                process.wait(timeout)
+                self._wait(process, timeout)
             except subprocess.TimeoutExpired:
                 below = [process.pid, *processes.descendants(process.pid)]
                 names = ", ".join(map(processes.name_of, below))
@@ -99,6 +100,22 @@ class Pyrunc:
                     f"{' '.join(self.argv(*args))}: not done after {timeout:g} s: {names}: {err.read_text()}"
                 ) from None
         return Result(self.argv(*args), process.returncode, out, err)
+
+    @staticmethod
+    def _wait(process: "subprocess.Popen[bytes]", timeout: float) -> None:
+        """Waits for the command.  What was an exec's process in a pid namespace, and is ours since that exec ended,
+        is reaped meanwhile: the namespace's first process cannot go before (the host's process 1 does it, too)."""
+        until = time.monotonic() + timeout
+        pause = 0.01
+        while True:
+            try:
+                process.wait(min(pause, until - time.monotonic()))
+                return
+            except subprocess.TimeoutExpired:
+                if time.monotonic() >= until:
+                    raise
+            pause = min(pause * 2, 0.1)
+            processes.reap_inner()
 
     def ok(self, *args: "str | os.PathLike[str]", **options: Any) -> Result:
         """The same for a command that must succeed."""
