@@ -54,6 +54,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if is_worker(session.config) or not before_run:
         return
     processes.reap_adopted(set())
+    leaks.remove_corpus_parents()
     left_behind.extend(leaks.difference(before_run, leaks.picture(), session.config.getoption("--leaks")))
     if left_behind and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -87,6 +88,7 @@ def nothing_left() -> Iterator[None]:
     before = leaks.own_mounts_and_processes()
     running = set(processes.descendants(os.getpid()))
     yield
+    leaks.settle()
     processes.reap_adopted(running)
     left = leaks.own_mounts_and_processes() - before
     processes.end([pid for pid in processes.descendants(os.getpid()) if pid not in running])

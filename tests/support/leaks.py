@@ -8,7 +8,6 @@ all    everything that pyrunc could have made, whoever did: for a run that has t
 
 import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from tests.support import processes
 
@@ -48,17 +47,32 @@ def mounts() -> set[str]:
     return found
 
 
+def cgroup_hierarchies() -> list[str]:
+    """Where cgroup file systems are mounted."""
+    with open("/proc/self/mountinfo") as file:
+        return sorted({line.split()[4] for line in file if " - cgroup" in line})
+
+
 def cgroups() -> set[str]:
     """Directories of all cgroup hierarchies that are ours by name, or that stand in two of a v1 host's hierarchies
     (as a container's do, and a service manager's do not appear during a run)."""
     by_name: dict[str, set[str]] = {}
-    hierarchies = [
-        line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines() if " - cgroup" in line
-    ]
-    for hierarchy in set(hierarchies):
+    for hierarchy in cgroup_hierarchies():
         for folder, _, _ in os.walk(hierarchy):
             by_name.setdefault(folder[len(hierarchy) :], set()).add(folder)
     return {path for name, paths in by_name.items() if len(paths) > 1 or "pyrunc" in name for path in paths}
+
+
+def remove_corpus_parents() -> None:
+    """Removes the cgroups between a hierarchy's root and the containers of recorded configurations, where empty.
+
+    Engines make and keep these parents ("/docker"), so the runtime lets them be.  A container's own cgroup
+    (corpus.adapt marks it with the bundle's name) is never removed here: it would be a leak.
+    """
+    for hierarchy in cgroup_hierarchies():
+        for folder, _, _ in os.walk(f"{hierarchy}/{prefix()}corpus", topdown=False):
+            if "-bundle-" not in os.path.basename(folder) and os.stat(folder).st_nlink == 2:  # has no folders
+                os.rmdir(folder)
 
 
 def network() -> set[str]:
@@ -134,6 +148,13 @@ def is_own(kind: str, item: str) -> bool:
     if kind == "process":
         return int(item.split()[0]) in processes.descendants(os.getpid())
     return prefix() in item
+
+
+def settle(timeout: float = 2.0) -> None:
+    """Waits for processes that are about to end: killed, their memory gone, but not yet a zombie."""
+    for pid in processes.descendants(os.getpid()):
+        if processes.is_ending(pid):
+            processes.wait_gone(pid, timeout)
 
 
 def own_mounts_and_processes() -> set[str]:

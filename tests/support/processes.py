@@ -69,6 +69,15 @@ def alive(pid: int) -> bool:
     return state_of(pid) not in ("", "Z", "X")
 
 
+def is_ending(pid: int) -> bool:
+    """Whether the process has given up its memory on its way to become a zombie."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return not file.read() and alive(pid)
+    except OSError:
+        return False
+
+
 def wait_until(condition: Callable[[], object], what: str, timeout: float = 10.0) -> None:
     """Waits until the condition holds; fails the test, saying what it waited for, after `timeout` seconds."""
     until = time.monotonic() + timeout
