@@ -415,6 +415,7 @@ def test_several_threads_run_hooks_at_once(script: Script, tmp_path: Path) -> No
     assert all((tmp_path / f"{n}.{t}").read_text() == STATE_JSON for n in range(4) for t in range(5))
 
 
+@pytest.mark.timing
 def test_a_hook_costs_less_than_a_millisecond_of_our_own_time() -> None:
     times = []
     for _ in range(30):

@@ -208,6 +208,7 @@ def test_the_kernel_takes_wait_killable_with_a_listener(probe: str) -> None:
     assert verdict(probe, loaded, mode="notify").startswith("ret 4242")
 
 
+@pytest.mark.timing
 def test_a_hit_of_the_cache_is_cheap(tmp_path: Path) -> None:
     profile = corpus_profile("docker-run-default")
     cache = str(tmp_path / "cache")
