@@ -5,14 +5,15 @@
 
 import os
 import time
-from errno import EBUSY, ENODEV, ENOENT, ENOTEMPTY, EOPNOTSUPP
+from errno import EBUSY, ENAMETOOLONG, ENODEV, ENOENT, ENOTEMPTY, EOPNOTSUPP
 
 from pyrunc.cgroups.files import pids_in, read_file, walk, write_file
 from pyrunc.cgroups.layout import UNIFIED
 from pyrunc.errors import PyruncError, from_os_error, reason_of
 
 SIGKILL = 9
-GONE = (ENOENT, ENODEV)  # a cgroup that was removed: before opening its file, or between opening and reading
+# A cgroup that is not there: removed before its file was opened, or before it was read, or never possible.
+GONE = (ENOENT, ENODEV, ENAMETOOLONG)
 
 # v1's freezer does not get to the end while new processes appear; these are runc's empirical numbers.
 FREEZE_ATTEMPTS = 1000

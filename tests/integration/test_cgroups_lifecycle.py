@@ -217,6 +217,16 @@ def test_a_directory_elsewhere_is_not_taken_for_a_cgroup(tmp_path: Path) -> None
         perform_all(plan.create, None)  # type: ignore[arg-type]
 
 
+def test_a_name_that_is_too_long(name: str) -> None:
+    """It cannot be made; taking back what was not made is no second error."""
+    plan = plan_cgroup({"linux": {"cgroupsPath": f"{name}/{'x' * 256}"}}, "id", detect())
+    with pytest.raises(PyruncError, match="file name too long"):
+        perform_all(plan.create, None)  # type: ignore[arg-type]
+    assert plan.made == {}
+    cgroups.kill_all(plan.paths)
+    cgroups.remove(plan.paths, timeout=0.0)
+
+
 def test_links_are_not_followed(name: str, tmp_path: Path) -> None:
     plan = make(name)
     (tmp_path / "x").symlink_to(next(iter(plan.paths.values())))
