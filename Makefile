@@ -3,6 +3,7 @@
 # Variables: PYTHON=  the interpreter to build for (default: the one found that starts fastest)
 #            VENV=    a virtual environment to use as it is, instead of making .venv
 #            PREFIX= DESTDIR=  where to install (default: /usr/local)
+#            SECONDS= how long `make fuzz` looks
 #            TESTS=   what `make test` and `make test-vm` run (files, folders, pytest options)
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -107,6 +108,14 @@ format: environment ## format the Python files
 bench: build ## compare with runc and crun
 	@tools/requirements bench
 	@$(PY) tests/bench/run.py
+
+.PHONY: fuzz
+fuzz: environment ## feed the helper's decoder with malformed messages for SECONDS=60
+	@tools/requirements fuzz
+	@mkdir -p build/fuzz/found
+	@clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -o build/fuzz/message \
+	    tests/fuzz/message_fuzzer.c csrc/message.c csrc/init_setup.c
+	@build/fuzz/message -max_total_time=$(or $(SECONDS),60) -max_len=65536 -artifact_prefix=build/fuzz/ build/fuzz/found
 
 .PHONY: test-vm
 test-vm: ## the integration tests on cgroup v2 under systemd, in a virtual machine (slow; builds it first)
