@@ -51,6 +51,7 @@ static void apply(struct setup *setup)
     set_labels(setup);
     close(host_proc);
     host_proc = -1;
+    use_own_dev_null();
     give_stdio_to_user(setup);
     add_home(setup);
     if (setup->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

@@ -97,6 +97,7 @@ void switch_root(const struct setup *setup);
 
 /* init_terminal.c */
 void open_console(const struct setup *setup);
+void use_own_dev_null(void);
 void give_stdio_to_user(const struct setup *setup);
 
 /* init_process.c */

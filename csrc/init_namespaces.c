@@ -5,11 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -198,6 +201,21 @@ static int make_proc(const struct message *message)
     return mount;
 }
 
+/* In a new network namespace even the loopback interface is down; programs (and runc's users) expect it up. */
+static void bring_up_loopback(void)
+{
+    struct ifreq request = {.ifr_name = "lo"};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        fail(errno, "bring up lo", NULL);
+    if (ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+        fail(errno, "bring up lo", NULL);
+    request.ifr_flags |= IFF_UP;
+    if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+        fail(errno, "bring up lo", NULL);
+    close(fd);
+}
+
 /* procfs shows the pid namespace of the process that makes it, and the builder is not in ours. */
 void prepare(const struct message *message)
 {
@@ -208,6 +226,8 @@ void prepare(const struct message *message)
         if (record.tag == TAG_CGROUP_NAMESPACE) {
             if (unshare(CLONE_NEWCGROUP) < 0)
                 fail(errno, "make a cgroup namespace", NULL);
+        } else if (record.tag == TAG_LOOPBACK) {
+            bring_up_loopback();
         } else if (record.tag == TAG_PROC) {
             proc = make_proc(message);
         } else if (record.tag != TAG_PROC_OPTION) {

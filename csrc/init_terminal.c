@@ -103,6 +103,27 @@ void open_console(const struct setup *setup)
     close(master);
 }
 
+/* What came as the host's /dev/null becomes the container's own: who is root there could change the mode of the
+ * host's file through the descriptor.  What is not the null device (the image decides in an exec) is not taken. */
+void use_own_dev_null(void)
+{
+    const dev_t null_device = makedev(1, 3);
+    struct stat status;
+    int own = open_under(AT_FDCWD, "/dev/null", O_RDWR | O_NOCTTY | O_NONBLOCK, RESOLVE_NO_SYMLINKS);
+    if (own < 0)
+        return;
+    bool is_null = fstat(own, &status) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == null_device;
+    for (int fd = 0; is_null && fd < 3; fd++) {
+        if (fstat(fd, &status) < 0 || !S_ISCHR(status.st_mode) || status.st_rdev != null_device)
+            continue;
+        if (dup2(own, fd) < 0)
+            fail(errno, "open the container's /dev/null", NULL);
+    }
+    if (is_null)
+        fcntl(own, F_SETFL, O_RDWR);
+    close(own);
+}
+
 /* The program may reopen /dev/stdout and friends by name, which asks for ownership.  Descriptors that may be
  * shared with others (regular files, /dev/null) stay as they are. */
 void give_stdio_to_user(const struct setup *setup)

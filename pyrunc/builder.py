@@ -67,7 +67,10 @@ class Builder:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
-            os.waitpid(self.pid, 0)
+            try:
+                os.waitpid(self.pid, 0)
+            except ChildProcessError:
+                return  # it has ended, and a program that ignores SIGCHLD or waits for all has seen it
 
     def kill(self) -> None:
         """Ends the builder wherever it is."""
@@ -156,10 +159,21 @@ def work(
     """What the builder does, from start to end."""
     syscalls.prctl(PR_SET_PDEATHSIG, SIGKILL)
     seal_imports()
-    perform_all(operations, build, "prepare")
-    for fd in inside.channel.receive(helper.PREPARED)[2]:
-        os.close(fd)
-    enter(inside, namespaces & BUILDER_NAMESPACES)
+    os.umask(0o022)  # directories that are made on the way have the usual mode, whoever calls
+    entered = namespaces & BUILDER_NAMESPACES
+    if not build.in_userns:
+        perform_all(operations, build, "prepare")
+        wait_prepared(inside)
+        enter(inside, entered)
+    else:
+        # A copy of the host's mounts that is made inside the mount namespace keeps the attributes that protect
+        # them; and what only the host's root can reach must be opened before that privilege is given up.
+        wait_prepared(inside)
+        privileged = CLONE_NEWUSER if os.geteuid() == 0 else 0
+        enter(inside, entered & ~privileged)
+        build.entered = True
+        perform_all(operations, build, "prepare")
+        enter(inside, entered & privileged)
     if before_pivot is None:
         perform_all(operations, build)
         tell(report, None, [build.root])
@@ -177,6 +191,12 @@ def work(
         )
     perform_all([operation for operation in operations if operation.after_hooks], build)
     tell(report, None)
+
+
+def wait_prepared(inside: "Helper") -> None:
+    """Waits until the helper has made its cgroup namespace."""
+    for fd in inside.channel.receive(helper.PREPARED)[2]:
+        os.close(fd)
 
 
 def enter(inside: "Helper", namespaces: int) -> None:

@@ -1,5 +1,6 @@
 """The command: argv in, exit status out.  Errors are printed here, once, and nowhere else."""
 
+import _signal
 import os
 import sys
 
@@ -30,6 +31,8 @@ def entry() -> "NoReturn":
     # Run as root in directories of others, pyrunc writes no byte code anywhere.
     sys.dont_write_bytecode = True
     _open_missing_standard_descriptors()
+    # Ignored by the caller it would be ignored here, and no status of a child could be had.
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
     status = main(sys.argv[1:])
     os._exit(status)
 

@@ -9,7 +9,7 @@ from pyrunc.facts import read_facts
 from pyrunc.fastjson import dumps
 from pyrunc.hooks import run_runtime_hooks
 from pyrunc.launch import Helper, spawn, user_namespace, write_proc
-from pyrunc.namespaces import CLONE_NEWCGROUP, CLONE_NEWUSER, open_namespaces, without_own_user
+from pyrunc.namespaces import CLONE_NEWCGROUP, CLONE_NEWNET, CLONE_NEWUSER, open_namespaces, without_own_user
 from pyrunc.operations.base import perform_all
 from pyrunc.operations.build import Build
 from pyrunc.plan import Plan
@@ -136,8 +136,7 @@ class Creation:
             cgroups.attach(plan.cgroup.paths, process.pid)
         if plan.process.oom_score_adj is not None:
             write_proc(process.pid, "oom_score_adj", str(plan.process.oom_score_adj), "process.oomScoreAdj")
-        cgroup_namespace = plan.namespaces.new & CLONE_NEWCGROUP
-        process.channel.send(helper.PREPARE, [helper.record(helper.TAG_CGROUP_NAMESPACE)] if cgroup_namespace else [])
+        process.channel.send(helper.PREPARE, preparations(plan.namespaces.new))
         if plan.filesystem:
             self.start_builder(process)
         else:
@@ -279,6 +278,16 @@ class Creation:
 
 # The cgroup's operations share nothing while they are performed.
 NO_BUILD = Build("", "", make_proc=lambda _: -1, make_userns=lambda _uids, _gids: -1)
+
+
+def preparations(new: int) -> "list[bytes]":
+    """What the process prepares in its new namespaces before the file system is made (MESSAGE_PREPARE)."""
+    records = []
+    if new & CLONE_NEWCGROUP:
+        records.append(helper.record(helper.TAG_CGROUP_NAMESPACE))
+    if new & CLONE_NEWNET:
+        records.append(helper.record(helper.TAG_LOOPBACK))
+    return records
 
 
 def wait_ready(process: Helper, console_socket: "str | None") -> int:

@@ -128,7 +128,10 @@ class Helper:
         first, first_fd = self.pid, self.pidfd
         self.pid, self.pidfd = child, os.pidfd_open(child)
         os.close(first_fd)
-        os.waitpid(first, 0)
+        try:
+            os.waitpid(first, 0)
+        except ChildProcessError:
+            return  # it ended, and somebody has seen it
 
 
 def spawn(plan: NamespacePlan, cgroup_fd: int = -1) -> Helper:
