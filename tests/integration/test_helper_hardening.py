@@ -1,0 +1,217 @@
+"""What others find when they look at pyrunc-init: nothing to read, to write to, or to follow out of the container."""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from errno import EACCES
+from pathlib import Path
+
+import pytest
+
+from pyrunc import helper, launch, syscalls
+from pyrunc.helper import Channel, HelperError, message
+from pyrunc.launch import HELPER_PATH, sealed_copy
+from tests.support import processes
+from tests.support.bundles import BundleFactory
+from tests.support.protocol import RealHelper, smallest
+from tests.support.runtime import Pyrunc
+
+pytestmark = pytest.mark.root
+
+NOBODY = 65534
+
+
+def descriptors(pid: int) -> dict[int, str]:
+    """What a process has open: number and target."""
+    return {int(name): os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")}
+
+
+@pytest.fixture
+def created(pyrunc: Pyrunc, bundle: BundleFactory) -> Callable[[str], tuple[str, int]]:
+    """created(script) creates a container and gives its id and pid."""
+
+    def create(script: str = "exit 0") -> tuple[str, int]:
+        container_id, _ = pyrunc.create(bundle(script))
+        return container_id, pyrunc.state(container_id)["pid"]
+
+    return create
+
+
+def test_descriptors_before_the_set_up() -> None:
+    """stdio, the socket to the runtime, and procfs by a handle that cannot be read."""
+    with open("/etc/passwd") as file, RealHelper() as init:
+        os.set_inheritable(file.fileno(), True)
+        init.channel.send(helper.PREPARE)
+        init.channel.receive(helper.PREPARED)
+        found = init.descriptors()
+        assert sorted(found) == [0, 1, 2, 3, 4]
+        assert found[3].startswith("socket:")
+        assert found[4] == "/proc"
+        flags = int(Path(f"/proc/{init.pid}/fdinfo/4").read_text().split()[3], 8)
+        assert flags & os.O_PATH
+
+
+def test_descriptors_of_a_created_container(created: Callable[[], tuple[str, int]]) -> None:
+    """stdio and the socket on which it waits; nothing that leads to a file of the host's."""
+    _, pid = created()
+    found = descriptors(pid)
+    (listener,) = set(found) - {0, 1, 2}
+    assert found[listener].startswith("socket:")
+    for name in ("root", "cwd"):
+        assert not os.path.samestat(os.stat(f"/proc/{pid}/{name}"), os.stat("/"))
+
+
+def test_memory_of_a_created_container(created: Callable[[], tuple[str, int]]) -> None:
+    """At most 1 MB (PSS)."""
+    _, pid = created()
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    (kib,) = (int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    assert 0 < kib <= 1024
+
+
+def test_created_container_cannot_be_looked_into(created: Callable[[], tuple[str, int]]) -> None:
+    """It is not dumpable while it waits: files of /proc/PID belong to root."""
+    _, pid = created()
+    assert os.stat(f"/proc/{pid}/environ").st_uid == 0
+    assert os.stat(f"/proc/{pid}/fd").st_mode & 0o077 == 0
+
+
+def test_its_own_user_cannot_look_into_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ordinary user's helper, and the same user: neither memory nor descriptors, from the beginning."""
+    program = folder / "pyrunc-init"
+    shutil.copy(HELPER_PATH, program)
+    monkeypatch.setattr(launch, "HELPER_PATH", str(program))
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+            with RealHelper() as init:
+                init.channel.send(helper.PREPARE)
+                init.channel.receive(helper.PREPARED)
+                seen = [os.stat(f"/proc/{init.pid}/environ").st_uid]
+                seen += [errno_of(f"/proc/{init.pid}/{name}") for name in ("mem", "environ", "fd", "exe", "cwd")]
+                os.write(write, repr(seen).encode())
+        except BaseException as error:  # noqa: BLE001 a fork of pytest's must not return into pytest
+            os.write(write, repr(error).encode())
+        finally:
+            os._exit(0)
+    os.close(write)
+    with open(read) as pipe:
+        assert pipe.read() == repr([0, EACCES, EACCES, EACCES, EACCES, EACCES])
+    os.waitpid(child, 0)
+
+
+def errno_of(path: str) -> int:
+    """What opening a file for reading fails with, 0 if it does not."""
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+    except OSError as error:
+        return error.errno or -1
+    return 0
+
+
+def test_executable_cannot_be_overwritten(created: Callable[[], tuple[str, int]]) -> None:
+    """/proc/PID/exe leads to a read-only clone, while it runs and from a handle kept beyond its end
+    (CVE-2019-5736)."""
+    before = Path(HELPER_PATH).read_bytes()
+    _, pid = created()
+    with pytest.raises(OSError, match=r"(Text file busy|Read-only file system)"):
+        os.open(f"/proc/{pid}/exe", os.O_WRONLY)
+    handle = os.open(f"/proc/{pid}/exe", os.O_PATH)
+    try:
+        os.kill(pid, signal.SIGKILL)
+        processes.wait_gone(pid)
+        for flags in (os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_TRUNC):
+            with pytest.raises(OSError, match="Read-only file system"):
+                os.open(f"/proc/self/fd/{handle}", flags)
+    finally:
+        os.close(handle)
+    assert Path(HELPER_PATH).read_bytes() == before
+
+
+def test_sealed_copy_cannot_be_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same where mounts cannot be cloned: a copy in memory that nobody can change."""
+    monkeypatch.setattr(launch, "open_helper", sealed_copy)
+    with RealHelper() as init:
+        smallest("/bin/true").send(init.channel)
+        init.channel.receive(helper.READY)
+        assert os.readlink(f"/proc/{init.pid}/exe") == "/memfd:pyrunc-init (deleted)"
+        handle = os.open(f"/proc/{init.pid}/exe", os.O_PATH)
+    try:
+        with open(f"/proc/self/fd/{handle}", "rb") as copy:
+            assert copy.read() == Path(HELPER_PATH).read_bytes()
+        fd = os.open(f"/proc/self/fd/{handle}", os.O_RDWR)
+        try:
+            for change in (lambda: os.write(fd, b"x"), lambda: os.ftruncate(fd, 0), lambda: os.ftruncate(fd, 1 << 22)):
+                with pytest.raises(PermissionError):
+                    change()
+        finally:
+            os.close(fd)
+    finally:
+        os.close(handle)
+
+
+@pytest.fixture
+def strangers() -> Iterator[list[int]]:
+    """Descriptors to pass along."""
+    fds = [os.open("/", os.O_PATH) for _ in range(20)]
+    yield fds
+    for fd in fds:
+        os.close(fd)
+
+
+def test_strangers_at_the_start_socket(
+    pyrunc: Pyrunc, created: Callable[[str], tuple[str, int]], strangers: list[int]
+) -> None:
+    """Rubbish, other versions, other messages and descriptors: answered, nothing kept, and start works after that."""
+    container_id, pid = created("echo started")
+    before = descriptors(pid)
+    start = message(helper.START)
+    offers = [
+        b"",
+        b"x",
+        b"GET / HTTP/1.0\r\n\r\n",
+        start[:4] + b"\2\0" + start[6:],
+        start[:12] + helper.u32(20),
+        message(helper.SETUP, smallest().records),
+        message(helper.PREPARE, [], 20),
+        message(helper.START, [], 20),
+        start[:8] + helper.u32(helper.MAX_SIZE) + start[12:] + b"short",
+    ]
+    folder = os.open(pyrunc.root / container_id, os.O_PATH)
+    try:
+        for offer in offers:
+            channel = Channel(syscalls.unix_connect(folder, "start.sock"))
+            try:
+                if offer:
+                    syscalls.send(channel.fd, offer, strangers)
+                if len(offer) >= helper.HEADER_SIZE and not offer.endswith(b"short"):
+                    with pytest.raises(HelperError, match=r"message: (not understood|out of turn)"):
+                        channel.receive()
+            finally:
+                channel.close()
+    finally:
+        os.close(folder)
+    processes.wait_until(lambda: descriptors(pid) == before, "the descriptors to be as before")
+    pyrunc.ok("start", container_id)
+    pyrunc.wait_status(container_id, "stopped")
+
+
+def test_start_of_another_version_is_an_error(pyrunc: Pyrunc, created: Callable[[], tuple[str, int]]) -> None:
+    """It does not look like a start that went well."""
+    container_id, _ = created()
+    folder = os.open(pyrunc.root / container_id, os.O_PATH)
+    channel = Channel(syscalls.unix_connect(folder, "start.sock"))
+    try:
+        start = message(helper.START)
+        syscalls.send(channel.fd, start[:4] + b"\2\0" + start[6:])
+        with pytest.raises(HelperError, match="not understood"):
+            channel.ended()
+    finally:
+        channel.close()
+        os.close(folder)
+    assert pyrunc.state(container_id)["status"] == "created"
