@@ -31,7 +31,7 @@ def running() -> set[str]:
     for entry in os.listdir("/proc"):
         if entry.isdigit() and processes.alive(int(entry)):
             name = processes.name_of(int(entry))
-            if "pyrunc-init" in name or PREFIX in name:
+            if "pyrunc-init" in name:
                 found.add(name)
     return found - {processes.name_of(os.getpid())}
 
