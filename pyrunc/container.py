@@ -174,7 +174,7 @@ class Container:
             pidfd = open_process(record.pid, record.start_time)
             try:
                 if all or (signal == SIGKILL and not record.own_pidns):
-                    signal_all(record, signal)
+                    cgroups.kill_all(record.cgroups, signal)
                     if pidfd is None and not all:
                         raise InvalidTransition("container not running")
                 elif pidfd is None:
@@ -209,7 +209,10 @@ class Container:
     def destroy(self, state: StateDirectory, record: Record) -> None:
         """Ends what lives, removes the cgroup, runs the poststop hooks, forgets the container."""
         kill_process(record)
-        if record.cgroups:
+        if record.phase == CREATING and not record.pid:
+            # Cut short before there was a process: what lives in these cgroups, if they exist, is not ours.
+            cgroups.remove_empty(record.cgroups)
+        elif record.cgroups:
             cgroups.kill_all(record.cgroups)
             cgroups.remove(record.cgroups, timeout=KILL_PATIENCE)
         for failure in self.run_later_hooks(state, record, "poststop", "stopped", keep_going=True):
@@ -324,18 +327,6 @@ def status_of(state: StateDirectory, record: Record) -> str:
     if state.exists(START_SOCKET):
         return "created"
     return "paused" if cgroups.is_frozen(record.cgroups) else "running"
-
-
-def signal_all(record: Record, signal: int) -> None:
-    """Sends a signal to every process in the container's cgroup."""
-    if signal == SIGKILL:
-        cgroups.kill_all(record.cgroups)
-        return
-    for pid in cgroups.processes(record.cgroups):
-        try:
-            os.kill(pid, signal)
-        except ProcessLookupError:
-            continue  # it ended by itself
 
 
 def kill_process(record: Record) -> None:

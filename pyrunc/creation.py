@@ -266,8 +266,9 @@ class Creation:
                 self.process.kill()
             if self.master >= 0:
                 os.close(self.master)
-            cgroups.kill_all(self.plan.cgroup.paths)
-            cgroups.remove(self.plan.cgroup.paths, timeout=10.0)
+            # Only what was made here: a cgroup that was found with processes in it is somebody else's.
+            cgroups.kill_all(self.plan.cgroup.made)
+            cgroups.remove(self.plan.cgroup.made, timeout=10.0)
             if self.state:
                 self.state.remove()
         except (OSError, PyruncError) as error:

@@ -5,10 +5,11 @@ container's process by its pidfd, and forks into the pid namespace.  Python neve
 """
 
 import os
+from errno import EBUSY, EOPNOTSUPP
 
 from pyrunc import cgroups, helper
 from pyrunc.creation import add_groups, add_security, check_preserved, raise_limits, wait_ready, write_pid_file
-from pyrunc.errors import InvalidTransition, from_os_error
+from pyrunc.errors import InvalidTransition, PyruncError, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.launch import Helper, spawn_with, write_proc
 from pyrunc.namespaces import TYPES, NamespacePlan
@@ -71,9 +72,11 @@ class Execution:
         """Starts the process and returns when its program runs.  The helper is the caller's to close."""
         process = self.spawn()
         try:
+            if self.settings.initial_cpus:
+                os.sched_setaffinity(process.pid, self.settings.initial_cpus)
             self.enter(process)
             if self.facts.cgroup.version == 1:
-                cgroups.attach(self.cgroup_paths, process.pid)
+                cgroups.attach(self.cgroup_paths, process.pid, beside=self.record.pid)
             if self.settings.oom_score_adj is not None:
                 write_proc(process.pid, "oom_score_adj", str(self.settings.oom_score_adj), "oomScoreAdj")
             raise_limits(process.pid, self.settings)
@@ -103,6 +106,13 @@ class Execution:
             raise from_os_error(error, operation="open the container's cgroup") from error
         try:
             return spawn_with(0, fd)
+        except PyruncError as error:
+            # The container manages its own cgroup, whose top takes no process then.
+            if error.errno not in (EBUSY, EOPNOTSUPP):
+                raise
+            process = spawn_with(0)
+            cgroups.attach(self.cgroup_paths, process.pid, beside=self.record.pid)
+            return process
         finally:
             os.close(fd)
 
@@ -127,6 +137,8 @@ class Execution:
         if self.facts.privileged:
             add_groups(setup, process.pid, self.settings, self.in_userns)
         setup.add_capabilities(self.capabilities)
+        if self.settings.final_cpus:
+            setup.add_affinity(self.settings.final_cpus)
         setup.add_string(helper.TAG_KEYRING, f"_ses.{self.record.id}")
         add_security(setup, self.settings, self.config, self.container.root)
         if self.settings.terminal:

@@ -5,6 +5,7 @@ import os
 from pyrunc.cgroups import plan_cgroup
 from pyrunc.errors import PyruncError
 from pyrunc.namespaces import CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, plan_namespaces
+from pyrunc.operations.options import PROPAGATION
 from pyrunc.operations.plan import plan_filesystem
 from pyrunc.operations.rootfs import SetPropagation
 from pyrunc.process import plan_process
@@ -17,19 +18,6 @@ if TYPE_CHECKING:
 
     from pyrunc.facts import HostFacts
     from pyrunc.operations.base import Operation
-
-# mount.h, for rootfsPropagation
-MS_REC = 0x4000
-PROPAGATION = {
-    "unbindable": 1 << 17,
-    "private": 1 << 18,
-    "slave": 1 << 19,
-    "shared": 1 << 20,
-    "runbindable": 1 << 17 | MS_REC,
-    "rprivate": 1 << 18 | MS_REC,
-    "rslave": 1 << 19 | MS_REC,
-    "rshared": 1 << 20 | MS_REC,
-}
 
 
 class Plan:

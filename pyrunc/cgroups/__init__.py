@@ -7,7 +7,7 @@ version, members.py deals with the processes.  Names are loaded on first use: `s
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyrunc.cgroups.layout import Layout, detect
-    from pyrunc.cgroups.members import attach, freeze, is_frozen, kill_all, processes, remove, thaw
+    from pyrunc.cgroups.members import attach, freeze, is_frozen, kill_all, processes, remove, remove_empty, thaw
     from pyrunc.cgroups.plan import CgroupPlan, exec_paths, plan_cgroup, plan_update
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "plan_update",
     "processes",
     "remove",
+    "remove_empty",
     "thaw",
 ]
 

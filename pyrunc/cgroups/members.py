@@ -245,3 +245,13 @@ def write_if_there(directory: "str | None", file: str, value: str) -> bool:
             return False
         raise from_os_error(error, operation=f"write {value!r}") from error
     return True
+
+
+def remove_empty(paths: "dict[str, str]") -> None:
+    """Removes those of the container's cgroups that are empty, and touches nothing in the others."""
+    for directory in set(paths.values()):
+        try:
+            os.rmdir(directory)
+        except OSError as error:
+            if error.errno not in (ENOENT, ENOTEMPTY, EBUSY):
+                raise from_os_error(error, operation="remove the cgroup") from error

@@ -22,9 +22,7 @@ def joined(config: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("name", corpus.names())
-def test_runs(
-    name: str, bundle: BundleFactory, pyrunc: Pyrunc, holder: Callable[..., NamespaceHolder]
-) -> None:
+def test_runs(name: str, bundle: BundleFactory, pyrunc: Pyrunc, holder: Callable[..., NamespaceHolder]) -> None:
     config = corpus.load(name)
     held = holder() if joined(config) else None
     made = bundle.from_corpus(name, "echo from-$(id -u)", held)
@@ -33,6 +31,8 @@ def test_runs(
         assert result.returncode == 1
         assert REFUSED[name] in result.stderr
         return
-    assert result.stderr == ""
+    # docker asks for capabilities that this host's root may lack: a warning, no failure (runc fails there).
+    lines = [line for line in result.stderr.splitlines() if "the runtime does not have them" not in line]
+    assert [line for line in lines if "they are not permitted" not in line] == []
     assert result.stdout.strip() == f"from-{config['process']['user']['uid']}"
     assert result.returncode == 0
