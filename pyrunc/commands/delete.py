@@ -12,10 +12,8 @@ def run(invocation: "Invocation") -> int:
     """Deletes the container.  Raises PyruncError."""
     force = invocation.options.flag("force")
     try:
-        container = Container.load(invocation.root, invocation.arguments[0])
+        Container.load(invocation.root, invocation.arguments[0]).delete(force=force)
     except ContainerNotFound:
-        if force:
-            return 0
-        raise
-    container.delete(force=force)
+        if not force:  # else another has deleted it meanwhile, or before: what was asked for
+            raise
     return 0
