@@ -64,7 +64,6 @@ class Plan:
         self.inside = self.namespaces.new | self.namespaces.joined
         self.in_userns = bool(self.inside & CLONE_NEWUSER)
         self.cgroup = plan_cgroup(config, id, facts.cgroup, rootless=not facts.privileged)
-        self.filesystem = self.plan_files(facts)
         if "process" not in config:
             raise PyruncError("there is no process to create", place="process")
         self.process = plan_process(config["process"], linux.get("personality"))
@@ -76,6 +75,7 @@ class Plan:
             self.root_kind = "chroot"
         else:
             self.root_kind = "move" if no_pivot else "pivot"
+        self.filesystem = self.plan_files(facts)
         name = linux.get("rootfsPropagation")
         self.propagation = PROPAGATION[name] if name and self.inside & CLONE_NEWNS else None
         self.sysctls = sorted((sysctl_path(name), value) for name, value in (linux.get("sysctl") or {}).items())
@@ -102,6 +102,10 @@ class Plan:
             cgroup_paths=self.cgroup.paths,
             has_own={entry["type"] for entry in self.config["linux"]["namespaces"]},
         )
+        if self.root_kind == "move":
+            from pyrunc.operations.host_mounts import HideHostInterfaces
+
+            operations.append(HideHostInterfaces())
         if self.namespaces.new & CLONE_NEWNS:
             return operations
         # Others live in the mount namespace that is joined: their mounts stay as they are.
