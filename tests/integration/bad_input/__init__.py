@@ -1,0 +1,1 @@
+"""The table of wrong configurations, ids, options and environments: what is done, and the exact message."""

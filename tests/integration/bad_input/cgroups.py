@@ -1,0 +1,166 @@
+"""Cgroups and the limits that the kernel refuses.  The values that only cgroup v1 has are marked so."""
+
+from typing import Any
+
+from tests.integration.bad_input.case import Case, Change, put
+
+V1 = ["cgroup1"]
+
+
+def resources(**limits: Any) -> list[Change]:
+    """linux.resources with these members."""
+    return [put(f"linux.resources.{name}", value) for name, value in limits.items()]
+
+
+CASES = [
+    Case(
+        "cgroup path with ..",
+        'pyrunc create failed: {id}: config.json: /linux/cgroupsPath: must not contain ".."',
+        [put("linux.cgroupsPath", "/pyrunc-test/../../x")],
+    ),
+    Case(
+        "cgroup path is the root",
+        "pyrunc create failed: {id}: linux.cgroupsPath: '/' does not name a cgroup of its own",
+        [put("linux.cgroupsPath", "/")],
+    ),
+    Case(
+        "cgroup path with a NUL byte",
+        "pyrunc create failed: {id}: config.json: /linux/cgroupsPath: contains a NUL byte",
+        [put("linux.cgroupsPath", "/a\0b")],
+    ),
+    Case(
+        "pids limit too large",
+        "pyrunc create failed: {id}: linux.resources.pids.limit: write '4611686018427387904' to "
+        "/sys/fs/cgroup/pids{cgroup}/pids.max: /sys/fs/cgroup/pids{cgroup}/pids.max: invalid argument",
+        resources(pids={"limit": 1 << 62}),
+        marks=V1,
+    ),
+    Case(
+        "memory limit below zero",
+        "pyrunc create failed: {id}: linux.resources.memory.limit: write '-5': "
+        "/sys/fs/cgroup/memory{cgroup}/memory.limit_in_bytes: invalid argument",
+        resources(memory={"limit": -5}),
+    ),
+    Case(
+        "memory limit beyond 64 bits",
+        "pyrunc create failed: {id}: config.json: /linux/resources/memory/limit: must be from "
+        "-9223372036854775808 to 9223372036854775807, not 9223372036854775808",
+        resources(memory={"limit": 1 << 63}),
+    ),
+    Case(
+        "memory and swap below memory",
+        "pyrunc create failed: {id}: linux.resources.memory.swap: write '33554432': "
+        "/sys/fs/cgroup/memory{cgroup}/memory.memsw.limit_in_bytes: invalid argument",
+        resources(memory={"limit": 64 << 20, "swap": 32 << 20}),
+    ),
+    Case(
+        "swap without memory",
+        "pyrunc create failed: {id}: linux.resources.memory.swap: write '33554432': "
+        "/sys/fs/cgroup/memory{cgroup}/memory.memsw.limit_in_bytes: invalid argument",
+        resources(memory={"swap": 32 << 20}),
+    ),
+    Case(
+        "swappiness out of range",
+        "pyrunc create failed: {id}: config.json: /linux/resources/memory/swappiness: must be from 0 to 100, not 300",
+        resources(memory={"swappiness": 300}),
+        marks=V1,
+    ),
+    Case(
+        "cpu quota too small",
+        "pyrunc create failed: {id}: linux.resources.cpu.quota: write '10': "
+        "/sys/fs/cgroup/cpu{cgroup}/cpu.cfs_quota_us: invalid argument",
+        resources(cpu={"quota": 10, "period": 100000}),
+    ),
+    Case(
+        "cpu period too small",
+        "pyrunc create failed: {id}: linux.resources.cpu.period: write '10': "
+        "/sys/fs/cgroup/cpu{cgroup}/cpu.cfs_period_us: invalid argument",
+        resources(cpu={"quota": 50000, "period": 10}),
+    ),
+    Case(
+        "cpuset of a cpu that is not there",
+        "pyrunc create failed: {id}: linux.resources.cpu.cpus: write '4000' to "
+        "/sys/fs/cgroup/cpuset{cgroup}/cpuset.cpus: /sys/fs/cgroup/cpuset{cgroup}/cpuset.cpus: numerical "
+        "result out of range",
+        resources(cpu={"cpus": "4000"}),
+    ),
+    Case(
+        "cpuset of the wrong form",
+        "pyrunc create failed: {id}: linux.resources.cpu.cpus: write 'first' to "
+        "/sys/fs/cgroup/cpuset{cgroup}/cpuset.cpus: /sys/fs/cgroup/cpuset{cgroup}/cpuset.cpus: invalid "
+        "argument",
+        resources(cpu={"cpus": "first"}),
+    ),
+    Case(
+        "cpuset of a memory node that is not there",
+        "pyrunc create failed: {id}: linux.resources.cpu.mems: write '1000' to "
+        "/sys/fs/cgroup/cpuset{cgroup}/cpuset.mems: /sys/fs/cgroup/cpuset{cgroup}/cpuset.mems: invalid "
+        "argument",
+        resources(cpu={"mems": "1000"}),
+    ),
+    Case(
+        "throttled device missing",
+        "pyrunc create failed: {id}: linux.resources.blockIO.throttleReadBpsDevice[0]: write '4000:1 1' "
+        "to /sys/fs/cgroup/blkio{cgroup}/blkio.throttle.read_bps_device: "
+        "/sys/fs/cgroup/blkio{cgroup}/blkio.throttle.read_bps_device: no such device",
+        resources(blockIO={"throttleReadBpsDevice": [{"major": 4000, "minor": 1, "rate": 1}]}),
+    ),
+    Case(
+        "huge page size unknown",
+        "pyrunc create failed: {id}: linux.resources.hugepageLimits[0]: write '0' to "
+        "/sys/fs/cgroup/unified{cgroup}/hugetlb.3MB.max: /sys/fs/cgroup/unified{cgroup}/hugetlb.3MB.max: "
+        "no such file or directory",
+        resources(hugepageLimits=[{"pageSize": "3MB", "limit": 0}]),
+    ),
+    Case(
+        "huge page size of the wrong form",
+        "pyrunc create failed: {id}: config.json: /linux/resources/hugepageLimits/0/pageSize: must be a "
+        "size like 2MB, not 'big'",
+        resources(hugepageLimits=[{"pageSize": "big", "limit": 0}]),
+    ),
+    Case(
+        "device rule of an unknown type",
+        'pyrunc create failed: {id}: config.json: /linux/resources/devices/0/type: must be one of a, b, c, not "x"',
+        resources(devices=[{"allow": True, "type": "x", "access": "rwm"}]),
+    ),
+    Case(
+        "device rule of unknown access",
+        "pyrunc create failed: {id}: config.json: /linux/resources/devices/0/access: must be made of r, "
+        "w and m, not 'xyz'",
+        resources(devices=[{"allow": True, "type": "c", "access": "xyz"}]),
+    ),
+    Case(
+        "unified on cgroup v1",
+        "pyrunc create failed: {id}: linux.resources.unified: the unified resources need cgroup v2",
+        resources(unified={"memory.high": "1000000"}),
+        marks=V1,
+    ),
+    Case(
+        "unified file with a slash",
+        "pyrunc create failed: {id}: config.json: /linux/resources/unified/..~1memory.high: "
+        "'../memory.high' is no name of a cgroup file",
+        resources(unified={"../memory.high": "1000000"}),
+    ),
+    Case(
+        "rdma controller missing",
+        "pyrunc create failed: {id}: linux.resources.rdma.mlx5_1: enable controllers for "
+        "/sys/fs/cgroup/unified{cgroup}: rdma: the rdma controller is not available in "
+        "/sys/fs/cgroup/unified{cgroup}\n"
+        "hint: /sys/fs/cgroup/unified/cgroup.subtree_control: invalid argument",
+        resources(rdma={"mlx5_1": {"hcaHandles": 3}}),
+        marks=V1,
+    ),
+    Case(
+        "network class without controller",
+        "pyrunc create failed: {id}: linux.resources.network.classID: the net_cls cgroup controller is not available",
+        resources(network={"classID": 1048577}),
+        marks=V1,
+    ),
+    Case(
+        "systemd without systemd",
+        "pyrunc create failed: {id}: systemd not running on this host, cannot use systemd cgroups manager",
+        [put("linux.cgroupsPath", "system.slice:pyrunc-test:x")],
+        command="--systemd-cgroup create --bundle {bundle} {id}",
+        marks=V1,
+    ),
+]

@@ -1,0 +1,112 @@
+"""The command line itself."""
+
+from tests.integration.bad_input.case import Case
+
+CASES = [
+    Case(
+        "command unknown",
+        "No help topic for 'nowhere'\nhint: pyrunc --help lists the commands",
+        command="nowhere {id}",
+        status=3,
+    ),
+    Case(
+        "command of runc that is not there yet",
+        "pyrunc checkpoint failed: the command checkpoint is not supported",
+        command="checkpoint {id}",
+    ),
+    Case(
+        "global option unknown",
+        "flag provided but not defined: -nowhere\nhint: see pyrunc --help",
+        command="--nowhere state {id}",
+    ),
+    Case(
+        "global option not supported",
+        "pyrunc: option --criu is not supported\nhint: see pyrunc --help",
+        command="--criu /usr/sbin/criu state {id}",
+    ),
+    Case("global option without its value", "flag needs an argument: -log\nhint: see pyrunc --help", command="--log"),
+    Case(
+        "option unknown",
+        "flag provided but not defined: -nowhere\nhint: see pyrunc create --help",
+        command="create --nowhere {id}",
+    ),
+    Case(
+        "option of another command",
+        "flag provided but not defined: -bundle\nhint: see pyrunc start --help",
+        command="start --bundle {bundle} {id}",
+    ),
+    Case(
+        "option without its value",
+        "flag needs an argument: -bundle\nhint: see pyrunc create --help",
+        command="create --bundle",
+    ),
+    Case(
+        "option not supported",
+        "pyrunc create: option --pidfd-socket is not supported\nhint: see pyrunc create --help",
+        command="create --pidfd-socket {tmp}/s --bundle {bundle} {id}",
+    ),
+    Case(
+        "option that is no number",
+        'invalid value "two" for flag -preserve-fds: parse error\nhint: see pyrunc create --help',
+        command="create --preserve-fds two --bundle {bundle} {id}",
+    ),
+    Case(
+        "option below zero",
+        'invalid value "-1" for flag -preserve-fds: parse error\nhint: see pyrunc create --help',
+        command="create --preserve-fds -1 --bundle {bundle} {id}",
+    ),
+    Case(
+        "flag that is neither true nor false",
+        'invalid boolean value "perhaps" for -detach: parse error\nhint: see pyrunc run --help',
+        command="run --detach=perhaps --bundle {bundle} {id}",
+    ),
+    Case(
+        "id missing",
+        'pyrunc: "create" requires exactly 1 argument(s)\nhint: see pyrunc create --help',
+        command="create --bundle {bundle}",
+    ),
+    Case(
+        "argument too many",
+        'pyrunc: "create" requires exactly 1 argument(s)\nhint: see pyrunc create --help',
+        command="create --bundle {bundle} {id} more",
+    ),
+    Case(
+        "argument for list",
+        'pyrunc: "list" requires exactly 0 argument(s)\nhint: see pyrunc list --help',
+        command="list {id}",
+    ),
+    Case(
+        "list in an unknown format",
+        "pyrunc list failed: invalid format option\nhint: --format takes table or json",
+        command="list --format xml",
+    ),
+    Case("log in an unknown format", "invalid log-format: xml", command="--log-format xml state {id}"),
+    Case(
+        "log in a missing directory",
+        "open {tmp}/nowhere/log: no such file or directory",
+        command="--log {tmp}/nowhere/log state {id}",
+    ),
+    Case("log is a directory", "open {tmp}: is a directory", command="--log {tmp} state {id}"),
+    Case(
+        "rootless perhaps",
+        'invalid value "perhaps" for flag -rootless: true, false or auto\nhint: see pyrunc --help',
+        command="--rootless perhaps state {id}",
+    ),
+    Case("root empty", "flag needs an argument: -root\nhint: see pyrunc --help", command="--root '' state {id}"),
+    Case(
+        "spec where there is one",
+        "pyrunc spec failed: File config.json exists. Remove it first",
+        command="spec --bundle {bundle}",
+    ),
+    Case(
+        "spec in a missing directory",
+        "pyrunc spec failed: {tmp}/nowhere/config.json: no such file or directory",
+        command="spec --bundle {tmp}/nowhere",
+    ),
+    Case(
+        "error as JSON on stderr",
+        '{"level":"error","msg":"pyrunc state failed: {id}: container does not '
+        'exist","time":"{number}-{number}-{number}T{number}:{number}:{number}Z"}',
+        command="--log-format json state {id}",
+    ),
+]
