@@ -2,8 +2,6 @@
 
 from tests.integration.bad_input.case import RUN, Case, Change, put
 
-SAY = "#!/bin/sh\necho told to fail >&2\nexit 3\n"
-
 
 def hook(kind: str, path: str, *args: str, **more: object) -> list[Change]:
     """One hook of that kind."""

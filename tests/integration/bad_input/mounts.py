@@ -22,11 +22,6 @@ def link_loop(world: World) -> None:
     (world.bundle.rootfs / "pool").symlink_to("loop")
 
 
-def source(name: str) -> Change:
-    """A bind of something in the test's folder is made by World.fill later; here its name only."""
-    return mount("/mnt", "bind", name, "bind")
-
-
 CASES = [
     Case(
         "mount destination missing",

@@ -2,8 +2,6 @@
 
 from tests.integration.bad_input.case import RUN, Case, World, drop, file, put
 
-START = "start {id}"
-
 
 def created_with_broken_program(world: World) -> None:
     """The container is created; its program is executable, but no format that the kernel knows."""
