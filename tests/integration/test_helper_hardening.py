@@ -12,6 +12,7 @@ import pytest
 from pyrunc import helper, launch, syscalls
 from pyrunc.helper import Channel, HelperError, message
 from pyrunc.launch import HELPER_PATH, sealed_copy
+from pyrunc.namespaces import CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS, NamespacePlan
 from tests.support import processes
 from tests.support.bundles import BundleFactory
 from tests.support.protocol import RealHelper, smallest
@@ -77,32 +78,85 @@ def test_created_container_cannot_be_looked_into(created: Callable[[], tuple[str
     assert os.stat(f"/proc/{pid}/fd").st_mode & 0o077 == 0
 
 
-def test_its_own_user_cannot_look_into_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An ordinary user's helper, and the same user: neither memory nor descriptors, from the beginning."""
+@pytest.fixture
+def as_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], str]:
+    """as_nobody(function) calls it in a fork that is an ordinary user; what it gave back, as text."""
     program = folder / "pyrunc-init"
     shutil.copy(HELPER_PATH, program)
     monkeypatch.setattr(launch, "HELPER_PATH", str(program))
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setgroups([])
-            os.setresgid(NOBODY, NOBODY, NOBODY)
-            os.setresuid(NOBODY, NOBODY, NOBODY)
-            with RealHelper() as init:
-                init.channel.send(helper.PREPARE)
-                init.channel.receive(helper.PREPARED)
-                seen = [os.stat(f"/proc/{init.pid}/environ").st_uid]
-                seen += [errno_of(f"/proc/{init.pid}/{name}") for name in ("mem", "environ", "fd", "exe", "cwd")]
-                os.write(write, repr(seen).encode())
-        except BaseException as error:  # noqa: BLE001 a fork of pytest's must not return into pytest
-            os.write(write, repr(error).encode())
-        finally:
-            os._exit(0)
-    os.close(write)
-    with open(read) as pipe:
-        assert pipe.read() == repr([0, EACCES, EACCES, EACCES, EACCES, EACCES])
-    os.waitpid(child, 0)
+
+    def call(function: Callable[[], object]) -> str:
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setgroups([])
+                os.setresgid(NOBODY, NOBODY, NOBODY)
+                os.setresuid(NOBODY, NOBODY, NOBODY)
+                os.write(write, repr(function()).encode())
+            except BaseException as error:  # noqa: BLE001 a fork of pytest's must not return into pytest
+                os.write(write, repr(error).encode())
+            finally:
+                os._exit(0)
+        os.close(write)
+        with open(read) as pipe:
+            result = pipe.read()
+        os.waitpid(child, 0)
+        return result
+
+    return call
+
+
+LOOKS = ("mem", "environ", "fd", "exe", "cwd", "ns/uts")
+
+
+def look_into(pid: int) -> list[int]:
+    """The owner of its files, and what looking into it fails with."""
+    return [os.stat(f"/proc/{pid}/environ").st_uid, *[errno_of(f"/proc/{pid}/{name}") for name in LOOKS]]
+
+
+CLOSED = [0, *[EACCES] * len(LOOKS)]
+OPEN = [NOBODY, *[0] * len(LOOKS)]
+
+
+def test_its_own_user_cannot_look_into_it(as_nobody: Callable[[Callable[[], object]], str]) -> None:
+    """An ordinary user's helper, and the same user: neither memory nor descriptors, from the beginning."""
+
+    def look() -> list[int]:
+        with RealHelper() as init:
+            init.channel.send(helper.PREPARE)
+            init.channel.receive(helper.PREPARED)
+            return look_into(init.pid)
+
+    assert as_nobody(look) == repr(CLOSED)
+
+
+def test_dumpable_until_the_set_up(as_nobody: Callable[[Callable[[], object]], str]) -> None:
+    """TAG_DUMPABLE: an ordinary user writes the maps of its own namespace and joins it, and that is all."""
+    maps = [(0, NOBODY, 1)]
+    plan = NamespacePlan(CLONE_NEWUSER | CLONE_NEWUTS | CLONE_NEWPID, [], maps, maps, [])
+
+    def look() -> list[list[int]]:
+        with RealHelper() as init:
+            init.helper.enter(plan, [], (helper.record(helper.TAG_DUMPABLE),))
+            seen = [look_into(init.helper.pid)]
+            smallest().send(init.channel)
+            init.channel.receive(helper.READY)
+            return [*seen, look_into(init.helper.pid)]
+
+    assert as_nobody(look) == repr([OPEN, CLOSED])
+
+
+def test_not_dumpable_without_a_user_namespace_of_its_own(as_nobody: Callable[[Callable[[], object]], str]) -> None:
+    """TAG_DUMPABLE has no effect where others may be already."""
+
+    def look() -> list[int]:
+        with RealHelper() as init:
+            init.channel.send(helper.JOIN, [helper.record(helper.TAG_DUMPABLE)])
+            init.channel.receive(helper.JOINED)
+            return look_into(init.pid)
+
+    assert as_nobody(look) == repr(CLOSED)
 
 
 def errno_of(path: str) -> int:
