@@ -8,7 +8,7 @@ import marshal
 import os
 import sys
 
-from pyrunc import helper, hooks, syscalls
+from pyrunc import helper, syscalls
 from pyrunc.errors import PyruncError, from_os_error
 from pyrunc.namespaces import BUILDER_NAMESPACES, CLONE_NEWPID, CLONE_NEWUSER
 from pyrunc.operations.base import perform_all
@@ -99,6 +99,9 @@ def start(
     before_pivot: given when hooks run while the file system stands, in the builder or in the runtime: it then
                   waits for `go_on` before it runs its own and does what has to come after them
     """
+    if before_pivot is not None and before_pivot.entries:
+        from pyrunc import hooks  # noqa: F401 the builder itself can import nothing any more
+
     ours, theirs = syscalls.socketpair(SOCK_SEQPACKET)
     try:
         pid = os.fork()
@@ -185,10 +188,10 @@ def work(
     if before_pivot.entries:
         if namespaces & CLONE_NEWPID:
             syscalls.setns(inside.pidfd, CLONE_NEWPID)
+        from pyrunc.hooks import run_hooks
+
         state = before_pivot.state
-        hooks.run_hooks(
-            before_pivot.entries, state, "createContainer", container_id=str(state["id"]), cwd=before_pivot.cwd
-        )
+        run_hooks(before_pivot.entries, state, "createContainer", container_id=str(state["id"]), cwd=before_pivot.cwd)
     perform_all([operation for operation in operations if operation.after_hooks], build)
     tell(report, None)
 

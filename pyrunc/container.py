@@ -48,7 +48,6 @@ class Container:
         rootless:       "true", "false" or "auto": whether to do without the privileges of root
         """
         from pyrunc.creation import Creation, Options
-        from pyrunc.terminal import check_console
 
         creation = Creation(root, id, os.path.abspath(bundle), Options(**options))
         check_console(creation.plan.process.terminal, True, creation.options.console_socket)
@@ -76,7 +75,6 @@ class Container:
         """
         from pyrunc.creation import Creation, Options
         from pyrunc.foreground import hold_signals, release_signals
-        from pyrunc.terminal import check_console
 
         creation = Creation(root, id, os.path.abspath(bundle), Options(**options))
         check_console(creation.plan.process.terminal, detach, creation.options.console_socket)
@@ -264,7 +262,6 @@ class Container:
         """
         from pyrunc.execution import Execution
         from pyrunc.foreground import hold_signals, release_signals
-        from pyrunc.terminal import check_console
 
         with StateDirectory.open(self.root, self.id, lock=False) as state:
             record = state.load()
@@ -375,3 +372,11 @@ def close_fd(fd: int) -> None:
     """Closes a descriptor that there may be."""
     if fd >= 0:
         os.close(fd)
+
+
+def check_console(terminal: bool, detach: bool, console_socket: "str | None") -> None:
+    """Raises PyruncError when the terminal and the console socket do not go together."""
+    if terminal or console_socket:
+        from pyrunc.terminal import check_console as check
+
+        check(terminal, detach, console_socket)

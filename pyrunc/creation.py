@@ -3,19 +3,17 @@
 import os
 from errno import EACCES, EBUSY, ENOENT, EOPNOTSUPP, EPERM
 
-from pyrunc import builder, cgroups, helper, log, syscalls, terminal
+from pyrunc import builder, cgroups, helper, log, syscalls
 from pyrunc.errors import PyruncError, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.fastjson import dumps
-from pyrunc.hooks import run_runtime_hooks
 from pyrunc.launch import Helper, spawn, user_namespace, write_proc
 from pyrunc.namespaces import CLONE_NEWCGROUP, CLONE_NEWNET, CLONE_NEWUSER, open_namespaces, without_own_user
 from pyrunc.operations.base import perform_all
 from pyrunc.operations.build import Build
 from pyrunc.plan import Plan
+from pyrunc.process_start import add_groups, add_security, check_preserved, raise_limits, wait_ready, write_pid_file
 from pyrunc.record import CREATED, Record, pid_start_time, spec_state, timestamp
-from pyrunc.security.lsm import exec_labels
-from pyrunc.security.seccomp import filter_for
 from pyrunc.setup import Setup
 from pyrunc.spec.check import check_config
 from pyrunc.spec.load import load_bundle
@@ -23,12 +21,8 @@ from pyrunc.state import CONFIG_FILE, HOOKS_FILE, START_SOCKET, StateDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    pass
 
-    from pyrunc.process import ProcessSettings
-
-CACHE = ".seccomp"
-MAX_PRESERVED = helper.MAX_FDS - 2  # the root and the listener travel with them
 ROOT_KINDS = {"pivot": helper.FD_PIVOT, "move": helper.FD_MOVE, "chroot": helper.FD_CHROOT}
 
 
@@ -202,6 +196,8 @@ class Creation:
             for kind in ("prestart", "createRuntime"):
                 if kind in plan.hooks:
                     outer = spec_state(self.record, "creating", process.pid)
+                    from pyrunc.hooks import run_runtime_hooks
+
                     run_runtime_hooks(plan.hooks[kind], outer, kind)
             if self.builder:
                 if plan.hooks_before_pivot:
@@ -291,67 +287,6 @@ def preparations(new: int) -> "list[bytes]":
     return records
 
 
-def wait_ready(process: Helper, console_socket: "str | None") -> int:
-    """Waits until the process has applied its settings.  Returns the master of its terminal, -1 when there is none
-    or when the console socket took it."""
-    master = -1
-    try:
-        while True:
-            kind, records, fds = process.channel.receive(helper.CONSOLE, helper.READY)
-            if kind == helper.READY:
-                return master
-            master = fds[0]
-            if console_socket:
-                terminal.send_console(console_socket, master, helper.string_in(records, helper.TAG_CONSOLE_NAME))
-                os.close(master)
-                master = -1
-            else:
-                terminal.adopt_size(master)
-    except BaseException:
-        if master >= 0:
-            os.close(master)
-        raise
-
-
-def add_groups(setup: Setup, pid: int, process: "ProcessSettings", in_userns: bool) -> None:
-    """The supplementary groups.  A user namespace that was made by a user without privileges (and is joined) may
-    allow none to be set (user_namespaces(7)): then none may be asked for, and the process keeps what it has."""
-    if in_userns and not process.additional_gids:
-        with open(f"/proc/{pid}/setgroups") as file:
-            if file.read().startswith("deny"):
-                return
-    setup.add_groups(process.additional_gids)
-
-
-def add_security(setup: Setup, process: "ProcessSettings", config: "dict[str, Any]", root: str) -> None:
-    """The seccomp filter and the LSM labels."""
-    seccomp = (config.get("linux") or {}).get("seccomp")
-    if seccomp:
-        compiled = filter_for(seccomp, os.path.join(root, CACHE))
-        for warning in compiled.warnings:
-            log.debug(warning)
-        setup.add_seccomp(compiled)
-    for file, label in exec_labels(process):
-        setup.add_label(file, label)
-
-
-def raise_limits(pid: int, process: "ProcessSettings") -> None:
-    """Raises the hard limits that the helper could not raise itself; it sets all limits, right before exec."""
-    for index, (resource, soft, hard) in enumerate(process.rlimits):
-        try:
-            current, highest = syscalls.get_limits(pid, resource)
-            if hard > highest:
-                syscalls.prlimit(pid, resource, min(current, hard), hard)
-        except OSError as error:
-            raise PyruncError(
-                str(error),
-                operation=f"set the limits to {soft}:{hard}",
-                place=f"process.rlimits[{index}]",
-                hint="Raising a hard limit needs CAP_SYS_RESOURCE." if error.errno == EPERM else "",
-                errno=error.errno or 0,
-            ) from error
-
-
 def inner_pid(pid: int) -> int:
     """The process's pid in its innermost pid namespace (NSpid of /proc/PID/status)."""
     with open(f"/proc/{pid}/status") as status:
@@ -359,34 +294,3 @@ def inner_pid(pid: int) -> int:
             if line.startswith("NSpid:"):
                 return int(line.split()[-1])
     return pid
-
-
-def check_preserved(count: int) -> None:
-    """Raises PyruncError when one of the `count` descriptors from 3 on, which the process is to get, is not open."""
-    if count > MAX_PRESERVED:
-        raise PyruncError(f"preserve-fds {count}: at most {MAX_PRESERVED} descriptors can be passed on")
-    for fd in range(3, 3 + count):
-        try:
-            os.fstat(fd)
-        except OSError as error:
-            raise PyruncError(
-                f"please check that preserved-fd {fd - 2} (of {count}) is present",
-                operation="preserve-fds",
-                hint=f"descriptor {fd} is not open in the caller",
-                errno=error.errno or 0,
-            ) from error
-
-
-def write_pid_file(path: str, pid: int) -> None:
-    """The pid in decimal, no newline, appearing at once: engines poll for the file."""
-    directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f".{name}.pyrunc")
-    try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-        try:
-            os.write(fd, str(pid).encode("ascii"))
-        finally:
-            os.close(fd)
-        os.rename(temporary, path)
-    except OSError as error:
-        raise from_os_error(error, operation="write the pid file") from error

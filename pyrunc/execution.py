@@ -8,12 +8,12 @@ import os
 from errno import EBUSY, EOPNOTSUPP
 
 from pyrunc import cgroups, helper
-from pyrunc.creation import add_groups, add_security, check_preserved, raise_limits, wait_ready, write_pid_file
 from pyrunc.errors import InvalidTransition, PyruncError, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.launch import Helper, spawn_with, write_proc
 from pyrunc.namespaces import TYPES, NamespacePlan
 from pyrunc.process import plan_process
+from pyrunc.process_start import add_groups, add_security, check_preserved, raise_limits, wait_ready, write_pid_file
 from pyrunc.record import open_process
 from pyrunc.security.capabilities import ALL, plan_capabilities
 from pyrunc.setup import Setup

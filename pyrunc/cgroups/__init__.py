@@ -8,7 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyrunc.cgroups.layout import Layout, detect
     from pyrunc.cgroups.members import attach, freeze, is_frozen, kill_all, processes, remove, remove_empty, thaw
-    from pyrunc.cgroups.plan import CgroupPlan, exec_paths, plan_cgroup, plan_update
+    from pyrunc.cgroups.placement import exec_paths
+    from pyrunc.cgroups.plan import CgroupPlan, plan_cgroup, plan_update
 
 __all__ = [
     "CgroupPlan",
@@ -28,7 +29,8 @@ __all__ = [
 ]
 
 IN_LAYOUT = ("Layout", "detect")
-IN_PLAN = ("CgroupPlan", "exec_paths", "plan_cgroup", "plan_update")
+IN_PLACEMENT = ("exec_paths",)
+IN_PLAN = ("CgroupPlan", "plan_cgroup", "plan_update")
 
 
 def __getattr__(name: str) -> object:
@@ -36,6 +38,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name in IN_LAYOUT:
         from pyrunc.cgroups import layout as module
+    elif name in IN_PLACEMENT:
+        from pyrunc.cgroups import placement as module  # type: ignore[no-redef]
     elif name in IN_PLAN:
         from pyrunc.cgroups import plan as module  # type: ignore[no-redef]
     else:

@@ -6,7 +6,7 @@ This is the cgroupfs driver: pyrunc writes to the cgroup file system itself.  An
 
 import os
 
-from pyrunc.cgroups.layout import NAMED_SYSTEMD, SYSTEMD, UNIFIED
+from pyrunc.cgroups.layout import UNIFIED
 from pyrunc.cgroups.operations import EnableControllers, MakeCgroup, MakeCpusetCgroup
 from pyrunc.errors import PyruncError
 
@@ -175,37 +175,3 @@ def plan_update(resources: "Mapping[str, Any]", paths: "Mapping[str, str]", layo
         mount = layout.hierarchies[UNIFIED]
         limits.insert(0, EnableControllers(mount, paths[UNIFIED], dict(paths), required, everything=False))
     return limits
-
-
-def exec_paths(paths: "dict[str, str]", option: "list[str]") -> "dict[str, str]":
-    """The directories for `exec --cgroup [controller[,controller...]:]path`, below the container's own.
-
-    Raises PyruncError, with runc's words, for an option that makes no sense or leads out of the container's cgroup.
-    """
-    chosen: dict[str, str] = {}
-    for text in option:
-        controllers, colon, path = text.partition(":")
-        if ":" in path:
-            raise PyruncError(f"invalid --cgroup argument: {text}")
-        if not colon:
-            if len(option) != 1:
-                raise PyruncError(f"invalid --cgroup argument: {text} (missing <controller>: prefix)")
-            return {name: below(base, text) for name, base in paths.items()}
-        for controller in controllers.split(","):
-            name = SYSTEMD if controller == NAMED_SYSTEMD else controller
-            if not name:
-                raise PyruncError(f"invalid --cgroup argument: {text} (empty <controller> prefix)")
-            if name in chosen:
-                raise PyruncError(f"invalid --cgroup argument(s): controller {controller} specified multiple times")
-            if name not in paths:
-                raise PyruncError(f"unknown controller {controller} in --cgroup argument: {text}")
-            chosen[name] = below(paths[name], path)
-    return {**paths, **chosen}
-
-
-def below(base: str, path: str) -> str:
-    """base/path, which must not lead out of base."""
-    target = os.path.normpath(f"{base}/{path}")
-    if target != base and not target.startswith(base + "/"):
-        raise PyruncError(f"{path} is not a sub cgroup path")
-    return target

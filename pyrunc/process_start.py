@@ -1,0 +1,114 @@
+"""What a container's first process and those of exec have in common on their way to the user's program."""
+
+import os
+from errno import EPERM
+
+from pyrunc import helper, log, syscalls
+from pyrunc.errors import PyruncError, from_os_error
+from pyrunc.security.lsm import exec_labels
+from pyrunc.security.seccomp import filter_for
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyrunc.launch import Helper
+    from pyrunc.process import ProcessSettings
+    from pyrunc.setup import Setup
+
+CACHE = ".seccomp"  # in the state root
+MAX_PRESERVED = helper.MAX_FDS - 2  # the root and the listener travel with them
+
+
+def wait_ready(process: "Helper", console_socket: "str | None") -> int:
+    """Waits until the process has applied its settings.  Returns the master of its terminal, -1 when there is none
+    or when the console socket took it."""
+    master = -1
+    try:
+        while True:
+            kind, records, fds = process.channel.receive(helper.CONSOLE, helper.READY)
+            if kind == helper.READY:
+                return master
+            master = fds[0]
+            from pyrunc.terminal import adopt_size, send_console
+
+            if console_socket:
+                send_console(console_socket, master, helper.string_in(records, helper.TAG_CONSOLE_NAME))
+                os.close(master)
+                master = -1
+            else:
+                adopt_size(master)
+    except BaseException:
+        if master >= 0:
+            os.close(master)
+        raise
+
+
+def add_groups(setup: "Setup", pid: int, process: "ProcessSettings", in_userns: bool) -> None:
+    """The supplementary groups.  A user namespace that was made by a user without privileges (and is joined) may
+    allow none to be set (user_namespaces(7)): then none may be asked for, and the process keeps what it has."""
+    if in_userns and not process.additional_gids:
+        with open(f"/proc/{pid}/setgroups") as file:
+            if file.read().startswith("deny"):
+                return
+    setup.add_groups(process.additional_gids)
+
+
+def add_security(setup: "Setup", process: "ProcessSettings", config: "dict[str, Any]", root: str) -> None:
+    """The seccomp filter and the LSM labels."""
+    seccomp = (config.get("linux") or {}).get("seccomp")
+    if seccomp:
+        compiled = filter_for(seccomp, os.path.join(root, CACHE))
+        for warning in compiled.warnings:
+            log.debug(warning)
+        setup.add_seccomp(compiled)
+    for file, label in exec_labels(process):
+        setup.add_label(file, label)
+
+
+def raise_limits(pid: int, process: "ProcessSettings") -> None:
+    """Raises the hard limits that the helper could not raise itself; it sets all limits, right before exec."""
+    for index, (resource, soft, hard) in enumerate(process.rlimits):
+        try:
+            current, highest = syscalls.get_limits(pid, resource)
+            if hard > highest:
+                syscalls.prlimit(pid, resource, min(current, hard), hard)
+        except OSError as error:
+            raise PyruncError(
+                str(error),
+                operation=f"set the limits to {soft}:{hard}",
+                place=f"process.rlimits[{index}]",
+                hint="Raising a hard limit needs CAP_SYS_RESOURCE." if error.errno == EPERM else "",
+                errno=error.errno or 0,
+            ) from error
+
+
+def check_preserved(count: int) -> None:
+    """Raises PyruncError when one of the `count` descriptors from 3 on, which the process is to get, is not open."""
+    if count > MAX_PRESERVED:
+        raise PyruncError(f"preserve-fds {count}: at most {MAX_PRESERVED} descriptors can be passed on")
+    for fd in range(3, 3 + count):
+        try:
+            os.fstat(fd)
+        except OSError as error:
+            raise PyruncError(
+                f"please check that preserved-fd {fd - 2} (of {count}) is present",
+                operation="preserve-fds",
+                hint=f"descriptor {fd} is not open in the caller",
+                errno=error.errno or 0,
+            ) from error
+
+
+def write_pid_file(path: str, pid: int) -> None:
+    """The pid in decimal, no newline, appearing at once: engines poll for the file."""
+    directory, name = os.path.split(path)
+    temporary = os.path.join(directory, f".{name}.pyrunc")
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        try:
+            os.write(fd, str(pid).encode("ascii"))
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
+    except OSError as error:
+        raise from_os_error(error, operation="write the pid file") from error
