@@ -22,12 +22,13 @@ Task = tuple[str, typing.Callable[[], dict[str, float]]]
 
 
 class Bench:
-    """One run of the benchmark in the directory `temporary`."""
+    """One run of the benchmark: bundles in the directory `temporary`, state roots in `roots`."""
 
-    def __init__(self, options: argparse.Namespace, temporary: str) -> None:
+    def __init__(self, options: argparse.Namespace, temporary: str, roots: str) -> None:
         self.rounds: int = options.rounds
         self.warm_rounds: int = options.warm
         self.temporary = temporary
+        self.roots = roots
         self.stage = Stage(os.path.join(temporary, "output"))
         self.pid_file = os.path.join(temporary, "pid")
         self.samples: Samples = {}
@@ -50,12 +51,10 @@ class Bench:
             path = os.path.abspath(path)
             if name == "pyrunc":
                 self.interpreter = shebang(path)
-            self.runtimes.append(Runtime(name, path, os.path.join(self.temporary, f"root-{name}")))
+            self.runtimes.append(Runtime(name, path, os.path.join(self.roots, name)))
             if name == "crun":
                 options_bare = ["--cgroup-manager=disabled"]
-                self.runtimes.append(
-                    Runtime(CRUN_BARE, path, os.path.join(self.temporary, "root-crun-bare"), options_bare)
-                )
+                self.runtimes.append(Runtime(CRUN_BARE, path, os.path.join(self.roots, "crun-bare"), options_bare))
         if any(runtime.name == "crun" for runtime in self.runtimes):
             namespace = namespace_for_crun()
             if namespace is not None:
@@ -184,7 +183,7 @@ class Bench:
         pyrunc, crun = self.named("pyrunc"), self.named(CRUN_BARE)
         if pyrunc is None:
             return
-        worker = Interpreter(self.interpreter[0], pyrunc.path, os.path.join(self.temporary, "root-warm"), self.default)
+        worker = Interpreter(self.interpreter[0], pyrunc.path, os.path.join(self.roots, "warm"), self.default)
         start: tuple[int, int, int] | None = None
         last: tuple[int, int, int] | None = None
         try:
@@ -223,7 +222,7 @@ class Bench:
                             left.append(f"cgroup {directory}")
                         os.rmdir(directory)
         with open("/proc/self/mountinfo", encoding="utf-8") as file:
-            left += [f"mount {line.split()[4]}" for line in file if self.temporary in line]
+            left += [f"mount {line.split()[4]}" for line in file if self.temporary in line or self.roots in line]
         return left
 
 

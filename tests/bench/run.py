@@ -2,7 +2,8 @@
 
     python tests/bench/run.py --pyrunc build/pyrunc [--rounds N | --quick] [--json FILE] [--check]
 
-Needs root and a static busybox.  Leaves nothing behind: state roots and bundles are in one temporary directory.
+Needs root and a static busybox.  Leaves nothing behind: bundles are in a temporary directory, state roots in one on
+a tmpfs, as /run is one.
 """
 
 import argparse
@@ -22,6 +23,9 @@ from tests.bench.report import BARE, CRUN_BARE, table, targets
 from tests.bench.runtimes import CGROUP
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TMPFS = "/dev/shm"
+BUSY = 0.7
+"""A load average above which other work disturbs the figures."""
 CORPUS = os.path.join(REPOSITORY, "tests", "corpus", "docker-run-default.json")
 
 
@@ -54,9 +58,9 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def measure(options: argparse.Namespace, temporary: str) -> int:
-    """Everything, in `temporary`; the exit status."""
-    bench = Bench(options, temporary)
+def measure(options: argparse.Namespace, temporary: str, roots: str) -> int:
+    """Everything, in `temporary` and `roots`; the exit status."""
+    bench = Bench(options, temporary, roots)
     about = machine()
     versions = {runtime.name: runtime.version(bench.stage) for runtime in bench.runtimes}
     bench.stage.time([bench.interpreter[0], "-c", "import sys; print(sys.version.split()[0])"])
@@ -76,6 +80,8 @@ def measure(options: argparse.Namespace, temporary: str) -> int:
     lines.append(", ".join(f"{key} {value}" for key, value in about.items()))
     lines.append(f"{bench.rounds} rounds, {bench.warm_rounds} warm containers; order shuffled in every round")
     lines += ["", *table(bench.samples, names), "", "targets (by medians)", *(target.line() for target in verdicts)]
+    if about["load"] > BUSY:
+        bench.notes.append("the machine was busy: medians tell little, look at the minima")
     lines += ["", *(f"note: {note}" for note in bench.notes), *(f"LEFT BEHIND: {thing}" for thing in left)]
     print("\n".join(lines).rstrip())
     if options.json:
@@ -101,8 +107,11 @@ def main() -> int:
     if os.geteuid() != 0:
         raise SystemExit("bench: needs root, as the runtimes that it compares do")
     become_subreaper()
-    with tempfile.TemporaryDirectory(prefix="pyrunc-test-bench-") as temporary:
-        return measure(options, temporary)
+    with (
+        tempfile.TemporaryDirectory(prefix="pyrunc-test-bench-") as temporary,
+        tempfile.TemporaryDirectory(prefix="pyrunc-test-bench-", dir=TMPFS) as roots,
+    ):
+        return measure(options, temporary, roots)
 
 
 if __name__ == "__main__":

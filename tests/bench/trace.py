@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspa
 from tests.bench.bench import Bench, shebang
 from tests.bench.bundles import NAME
 from tests.bench.processes import Failed, become_subreaper
-from tests.bench.run import CORPUS, REPOSITORY
+from tests.bench.run import CORPUS, REPOSITORY, TMPFS
 from tests.bench.runtimes import Runtime
 from tests.bench.strace_log import Call, read
 
@@ -177,8 +177,11 @@ def main() -> int:
     options = parser.parse_args()
     options.runc, options.crun, options.rounds, options.warm = "runc", "crun", 0, 0
     become_subreaper()
-    with tempfile.TemporaryDirectory(prefix="pyrunc-test-trace-") as temporary:
-        bench = Bench(options, temporary)
+    with (
+        tempfile.TemporaryDirectory(prefix="pyrunc-test-trace-") as temporary,
+        tempfile.TemporaryDirectory(prefix="pyrunc-test-trace-", dir=TMPFS) as roots,
+    ):
+        bench = Bench(options, temporary, roots)
         runtime = bench.named("pyrunc")
         if runtime is None:
             raise SystemExit(f"trace: {options.pyrunc} is not there")
