@@ -40,17 +40,19 @@ def created(pyrunc: Pyrunc, bundle: BundleFactory) -> Callable[[str], tuple[str,
 
 
 def test_descriptors_before_the_set_up() -> None:
-    """stdio, the socket to the runtime, and procfs by a handle that cannot be read."""
-    with open("/etc/passwd") as file, RealHelper() as init:
+    """stdio, the socket to the runtime, and procfs by a handle that cannot be read; nothing else that the caller has,
+    not even what it wants its children to have."""
+    with open("/etc/passwd") as file:
         os.set_inheritable(file.fileno(), True)
-        init.channel.send(helper.PREPARE)
-        init.channel.receive(helper.PREPARED)
-        found = init.descriptors()
-        assert sorted(found) == [0, 1, 2, 3, 4]
-        assert found[3].startswith("socket:")
-        assert found[4] == "/proc"
-        flags = int(Path(f"/proc/{init.pid}/fdinfo/4").read_text().split()[3], 8)
-        assert flags & os.O_PATH
+        with RealHelper() as init:
+            init.channel.send(helper.PREPARE)
+            init.channel.receive(helper.PREPARED)
+            found = init.descriptors()
+            flags = int(Path(f"/proc/{init.pid}/fdinfo/4").read_text().split()[3], 8)
+    assert sorted(found) == [0, 1, 2, 3, 4]
+    assert found[3].startswith("socket:")
+    assert found[4] == "/proc"
+    assert flags & os.O_PATH
 
 
 def test_descriptors_of_a_created_container(created: Callable[[], tuple[str, int]]) -> None:
@@ -147,13 +149,17 @@ def test_dumpable_until_the_set_up(as_nobody: Callable[[Callable[[], object]], s
     assert as_nobody(look) == repr([OPEN, CLOSED])
 
 
-def test_not_dumpable_without_a_user_namespace_of_its_own(as_nobody: Callable[[Callable[[], object]], str]) -> None:
-    """TAG_DUMPABLE has no effect where others may be already."""
+def test_not_dumpable_in_a_joined_user_namespace(as_nobody: Callable[[Callable[[], object]], str]) -> None:
+    """TAG_DUMPABLE has no effect where somebody hostile may be already."""
+    maps = [(0, NOBODY, 1)]
+    making = NamespacePlan(CLONE_NEWUSER, [], maps, maps, [])
+    dumpable = (helper.record(helper.TAG_DUMPABLE),)
 
     def look() -> list[int]:
-        with RealHelper() as init:
-            init.channel.send(helper.JOIN, [helper.record(helper.TAG_DUMPABLE)])
-            init.channel.receive(helper.JOINED)
+        with RealHelper() as holder, RealHelper() as init:
+            holder.helper.enter(making, [], dumpable)
+            namespace = os.open(f"/proc/{holder.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+            init.helper.enter(NamespacePlan(0, [], [], [], []), [(CLONE_NEWUSER, namespace)], dumpable)
             return look_into(init.pid)
 
     assert as_nobody(look) == repr(CLOSED)

@@ -60,6 +60,8 @@ def test_header(decoder: Decoder, name: str) -> None:
 BODIES = {
     "a tag without length": (raw(helper.TAG_CWD, 0)[:4], 0),
     "length beyond the end": (raw(helper.TAG_CWD, 100, b"/\0\0\0"), 0),
+    "length one beyond the end": (raw(helper.TAG_AFFINITY, 5, b"1234"), 0),
+    "length a word beyond the end": (raw(helper.TAG_AFFINITY, 8, b"1234"), 0),
     "length that wraps": (raw(helper.TAG_CWD, 0xFFFFFFFF, b"/\0\0\0"), 0),
     "length that wraps when padded": (raw(helper.TAG_CWD, 0xFFFFFFFD, b"/\0\0\0"), 0),
     "highest sign bit": (raw(helper.TAG_CWD, 0x80000000, b"/\0\0\0"), 0),
