@@ -1,7 +1,8 @@
 """Writes the `pyrunc` command: one executable file that engines can name by its absolute path.
 
 It starts the interpreter isolated (-I: no environment, no user site, nothing from the current directory; -S: no site),
-says where the package is and calls its entry point.  It is compiled anew at each start, so it is as short as it can be.
+says where the package is and calls its entry point.  It is compiled anew at each start, so it is as short as it can be.  A command lives for milliseconds and makes no
+garbage worth collecting.
 """
 
 import os
@@ -13,7 +14,8 @@ import pack_modules
 SHEBANG_LIMIT = 255  # bytes that the kernel reads of the first line (binfmt_script, since Linux 5.1)
 
 PROGRAM = """\
-import sys
+import gc, sys
+gc.disable()
 sys.dont_write_bytecode = True
 sys.path[:0] = {first!r}
 sys.path += {last!r}

@@ -8,12 +8,14 @@ The pack belongs to one interpreter: the command names that one by its absolute 
 another version the modules are imported from their files again.
 """
 
+import ast
 import importlib.util
 import marshal
 import os
 import sys
 import sysconfig
 from pathlib import Path
+from types import CodeType
 
 # Run by the command with FD, HEAD, MAGIC and INDEX as globals.
 LOADER = '''\
@@ -26,9 +28,15 @@ from posix import pread
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import MAGIC_NUMBER, ExtensionFileLoader
 
+ModuleType = type(sys)
+
 
 class Pack:
-    """A finder and loader: name -> (is a package, file, offset, size); size 0 is an extension module."""
+    """A finder and loader.  INDEX: name -> (is a package, file, offset, size); size 0 is an extension module.
+
+    At the offset stand, marshalled, the modules of the pack that the module imports when it is executed, each after
+    those that it needs itself, and its code.  What it needs is made here, without asking the import system for each.
+    """
 
     def find_spec(self, name, path=None, target=None):
         entry = INDEX.get(name)
@@ -46,6 +54,34 @@ class Pack:
     def create_module(self, spec):
         return None
 
+    def exec_module(self, module):
+        _, _, offset, size = INDEX[module.__name__]
+        needs, code = loads(pread(FD, size, HEAD + offset))
+        modules = sys.modules
+        for name in needs:
+            if name not in modules:
+                self.make(name, modules)
+        exec(code, module.__dict__)
+
+    def make(self, name, modules):
+        is_package, file, offset, size = INDEX[name]
+        modules[name] = module = ModuleType(name)
+        module.__file__ = file
+        module.__loader__ = self
+        package, _, last = name.rpartition(".")
+        if is_package:
+            module.__path__ = [file.rpartition("/")[0]]
+            module.__package__ = name
+        else:
+            module.__package__ = package
+        try:
+            exec(loads(pread(FD, size, HEAD + offset))[1], module.__dict__)
+        except BaseException:
+            del modules[name]
+            raise
+        if package:
+            setattr(modules[package], last, module)
+
     def stay_above(self, number):
         """Moves the pack's descriptor out of the way of those below number, which are the caller's to pass on."""
         global FD
@@ -57,19 +93,59 @@ class Pack:
             old, FD = FD, fcntl(FD, F_DUPFD_CLOEXEC, number)
             close(old)
 
-    def exec_module(self, module):
-        _, _, offset, size = INDEX[module.__name__]
-        exec(loads(pread(FD, size, HEAD + offset)), module.__dict__)
-
 
 if MAGIC_NUMBER == MAGIC:
     sys.meta_path.insert(0, Pack())
 '''
 
 
-def code_of(source: Path, name: Path) -> bytes:
+def imported(source: bytes, name: str, known: set[str]) -> list[str]:
+    """The modules of the pack that a module imports at its top level, with their packages, in order."""
+    found: dict[str, None] = {}
+
+    def add(dotted: str) -> None:
+        parts = dotted.split(".")
+        for end in range(1, len(parts) + 1):
+            part = ".".join(parts[:end])
+            if part in known and part != name:
+                found[part] = None
+
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                add(alias.name)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            add(node.module)
+            for alias in node.names:
+                if f"{node.module}.{alias.name}" in known:
+                    add(f"{node.module}.{alias.name}")
+    return list(found)
+
+
+def needs_of(name: str, direct: dict[str, list[str]]) -> tuple[str, ...]:
+    """All modules that a module needs, each after its own needs; SystemExit when they need each other in a circle."""
+    order: dict[str, None] = {}
+
+    def visit(module: str, above: tuple[str, ...]) -> None:
+        if module in above:
+            sys.exit(f"circular imports: {' -> '.join([*above, module])}")
+        for needed in direct[module]:
+            if needed not in order and not module.startswith(f"{needed}."):
+                visit(needed, (*above, module))
+            elif needed not in order:
+                # A package is executed before its modules, and nothing in it may wait for them.
+                visit(needed, ())
+        order[module] = None
+
+    visit(name, ())
+    del order[name]
+    return tuple(order)
+
+
+def code_of(source: bytes, name: Path) -> CodeType:
     """The module's code, which says in tracebacks that it is from the file `name`."""
-    return marshal.dumps(compile(source.read_bytes(), str(name), "exec", dont_inherit=True, optimize=2))
+    code: CodeType = compile(source, str(name), "exec", dont_inherit=True, optimize=2)
+    return code
 
 
 def module_name(path: Path) -> str:
@@ -84,15 +160,20 @@ def pack(folder: Path, final: Path, backend: Path) -> tuple[bytes, int]:
     final: where that folder will be for the command;  backend: the same of _cffi_backend's file
     The head is marshalled: the loader's code, and the index, whose offsets count from the head's end.
     """
-    index: dict[str, tuple[bool, str, int, int]] = {"_cffi_backend": (False, str(backend), 0, 0)}
     shim = f"pyrunc/_shim{sysconfig.get_config_var('EXT_SUFFIX')}"
-    index["pyrunc._shim"] = (False, str(final / shim), 0, 0)
+    index: dict[str, tuple[bool, str, int, int]] = {
+        "_cffi_backend": (False, str(backend), 0, 0),
+        "pyrunc._shim": (False, str(final / shim), 0, 0),
+    }
+    sources = {path.relative_to(folder): path.read_bytes() for path in sorted((folder / "pyrunc").rglob("*.py"))}
+    known = {module_name(path) for path in sources}
+    direct = {module_name(path): imported(source, module_name(path), known) for path, source in sources.items()}
     body = b""
-    for path in sorted((folder / "pyrunc").rglob("*.py")):
-        relative = path.relative_to(folder)
-        code = code_of(path, final / relative)
-        index[module_name(relative)] = (path.name == "__init__.py", str(final / relative), len(body), len(code))
-        body += code
+    for path, source in sources.items():
+        name = module_name(path)
+        entry = marshal.dumps((needs_of(name, direct), code_of(source, final / path)))
+        index[name] = (path.name == "__init__.py", str(final / path), len(body), len(entry))
+        body += entry
     loader = compile(LOADER, "<pyrunc pack>", "exec", dont_inherit=True, optimize=2)
     head = marshal.dumps((loader, importlib.util.MAGIC_NUMBER, index))
     return head + body, len(head)
