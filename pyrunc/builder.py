@@ -75,7 +75,10 @@ class Builder:
     def kill(self) -> None:
         """Ends the builder wherever it is."""
         if self.fd >= 0:
-            os.kill(self.pid, SIGKILL)  # it is our child and has not been waited for: the pid is its own
+            try:
+                os.kill(self.pid, SIGKILL)  # it is our child and has not been waited for: the pid is its own
+            except ProcessLookupError:
+                pass  # it has ended; SIGCHLD is ignored, or the program waits for all
             self.finish()
 
 

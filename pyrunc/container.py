@@ -11,7 +11,7 @@ from _signal import pidfd_send_signal
 
 from pyrunc import cgroups, log, syscalls
 from pyrunc.errors import ContainerNotFound, InvalidTransition, PyruncError, from_os_error
-from pyrunc.record import CREATING, Record, open_process, spec_state, state_dict
+from pyrunc.record import CREATING, Record, open_process, pid_start_time, spec_state, state_dict
 from pyrunc.state import CONFIG_FILE, HOOKS_FILE, START_SOCKET, StateDirectory
 
 TYPE_CHECKING = False
@@ -330,11 +330,13 @@ def kill_process(record: Record) -> None:
     """Kills the container's first process and waits until it is gone.  Raises PyruncError when it does not go."""
     pidfd = open_process(record.pid, record.start_time)
     if pidfd is None:
+        reap_zombie(record)
         return
     try:
         try:
             pidfd_send_signal(pidfd, SIGKILL)
         except ProcessLookupError:
+            reap_zombie(record)
             return
         if cgroups.is_frozen(record.cgroups):
             cgroups.thaw(record.cgroups)
@@ -347,6 +349,12 @@ def kill_process(record: Record) -> None:
         reap(record.pid)
     finally:
         os.close(pidfd)
+
+
+def reap_zombie(record: Record) -> None:
+    """Collects the container's process if it has ended as the caller's own child, and is that very process."""
+    if record.pid > 0 and pid_start_time(record.pid, zombie=True) == record.start_time:
+        reap(record.pid)
 
 
 def reap(pid: int) -> None:

@@ -255,22 +255,32 @@ class Creation:
 
     def undo(self) -> None:
         """Ends and removes all that was made.  What cannot be removed is left to `delete --force`, and logged."""
-        try:
-            if self.builder:
-                self.builder.kill()
-            if self.process:
-                self.process.kill()
-            if self.master >= 0:
-                os.close(self.master)
+        steps = [
+            self.builder.kill if self.builder else None,
+            self.process.kill if self.process else None,
+            self.close_master,
             # Only what was made here: a cgroup that was found with processes in it is somebody else's.
-            cgroups.kill_all(self.plan.cgroup.made)
-            cgroups.remove(self.plan.cgroup.made, timeout=10.0)
-            if self.state:
-                self.state.remove()
-        except (OSError, PyruncError) as error:
-            log.warn(f"{self.plan.id}: not all could be cleaned up: {error}")
-            if self.state:
-                self.state.close()
+            lambda: cgroups.kill_all(self.plan.cgroup.made),
+            lambda: cgroups.remove(self.plan.cgroup.made, timeout=10.0),
+        ]
+        clean = True
+        for step in steps:
+            try:
+                if step:
+                    step()
+            except (OSError, PyruncError) as error:
+                clean = False
+                log.warn(f"{self.plan.id}: not all could be cleaned up: {error}")
+        if self.state and clean:
+            self.state.remove()
+        elif self.state:
+            self.state.close()  # the record says what there may be, for `delete --force`
+
+    def close_master(self) -> None:
+        """Closes the terminal's other end if nobody took it."""
+        if self.master >= 0:
+            os.close(self.master)
+            self.master = -1
 
 
 # The cgroup's operations share nothing while they are performed.

@@ -13,9 +13,11 @@ OPEN_TREE_CLONE = 1
 MOUNT_ATTR_RDONLY = 0x1
 MFD_CLOEXEC = 0x1
 MFD_ALLOW_SEALING = 0x2
+MFD_EXEC = 0x10
 F_ADD_SEALS = 1033
 F_SEAL_ALL = 0x1 | 0x2 | 0x4 | 0x8  # SEAL, SHRINK, GROW, WRITE
 SIGKILL = 9
+POLLIN = 0x1
 
 HELPER_PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pyrunc-init")
 
@@ -45,7 +47,7 @@ def open_helper() -> int:
 def sealed_copy() -> int:
     """pyrunc-init in a memfd that can never be changed again."""
     try:
-        memory = os.memfd_create("pyrunc-init", MFD_CLOEXEC | MFD_ALLOW_SEALING)
+        memory = executable_memory()
         try:
             source = os.open(HELPER_PATH, os.O_RDONLY | os.O_CLOEXEC)
             try:
@@ -60,6 +62,16 @@ def sealed_copy() -> int:
     except OSError as error:
         raise from_os_error(error, operation="make a sealed copy of pyrunc-init") from error
     return memory
+
+
+def executable_memory() -> int:
+    """A memfd that may be executed also where vm.memfd_noexec says that others may not (Linux 6.3)."""
+    try:
+        return os.memfd_create("pyrunc-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC)
+    except OSError as error:
+        if error.errno != EINVAL:
+            raise
+        return os.memfd_create("pyrunc-init", MFD_CLOEXEC | MFD_ALLOW_SEALING)
 
 
 class Helper:
@@ -111,6 +123,7 @@ class Helper:
             records.append(helper.record(helper.TAG_WAIT_TIME))
         self.channel.send(helper.JOIN, records, [fd for _, fd in opened])
         while True:
+            self.wait_answer()
             kind, answer, _ = self.channel.receive(helper.WAIT, helper.JOINED)
             if kind == helper.JOINED:
                 break
@@ -122,6 +135,19 @@ class Helper:
         child = helper.number_in(answer, helper.TAG_PID)
         if child:
             self.become(child)
+
+    def wait_answer(self) -> None:
+        """Waits until there is something to receive.
+
+        The end of the stream is not enough: a child of the helper holds the socket, too, and when the helper is
+        killed before it could tell of its child, nothing ever comes.
+        """
+        answered = ended = 0
+        while not answered:
+            if ended:
+                raise helper.killed()
+            ended = syscalls.poll(self.pidfd, POLLIN, 0)
+            answered = syscalls.poll_all([(self.channel.fd, POLLIN), (self.pidfd, POLLIN)], 0 if ended else -1)[0]
 
     def become(self, child: int) -> None:
         """Follows the helper into its child, which CLONE_PARENT made ours."""

@@ -150,10 +150,11 @@ def timestamp(nanoseconds: "int | None" = None) -> str:
     return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{rest:09}Z"
 
 
-def pid_start_time(pid: int) -> "int | None":
+def pid_start_time(pid: int, zombie: bool = False) -> "int | None":
     """When the process began, in clock ticks after boot (field 22 of /proc/PID/stat); None when it is gone.
 
-    A zombie is gone, but not while other threads of the process live: then only its first thread has ended.
+    A zombie is gone (unless zombie is true), but not while other threads of the process live: then only its first
+    thread has ended.
     """
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
@@ -168,7 +169,7 @@ def pid_start_time(pid: int) -> "int | None":
     # The second field, the name, is whatever the process likes, blanks and parentheses included: start after it.
     fields = stat[stat.rindex(b")") + 2 :].split()
     state, threads, start_time = fields[0], int(fields[17]), int(fields[19])
-    return None if state in (b"Z", b"X") and threads <= 1 else start_time
+    return None if state in (b"Z", b"X") and threads <= 1 and not zombie else start_time
 
 
 def open_process(pid: int, start_time: int) -> "int | None":

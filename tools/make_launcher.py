@@ -1,8 +1,8 @@
 """Writes the `pyrunc` command: one executable file that engines can name by its absolute path.
 
 It starts the interpreter isolated (-I: no environment, no user site, nothing from the current directory; -S: no site),
-says where the package is and calls its entry point.  It is compiled anew at each start, so it is as short as it can be.  A command lives for milliseconds and makes no
-garbage worth collecting.
+says where the package is and calls its entry point.  It is compiled anew at each start, so it is as short as it can
+be.  A command lives for milliseconds and makes no garbage worth collecting.
 """
 
 import os
