@@ -5,7 +5,7 @@ root changes: it never has a file tree that the container controls as its own "/
 """
 
 import marshal
-import os
+import posix
 import sys
 
 from pyrunc import helper, syscalls
@@ -47,7 +47,7 @@ class Builder:
         """Lets a builder that was started with Hooks run them and do the rest, and waits for that."""
         syscalls.send(self.fd, b"g")
         for fd in self.read_report():
-            os.close(fd)
+            posix.close(fd)
 
     def read_report(self) -> list[int]:
         """One report: nothing but descriptors, or the error that it tells."""
@@ -57,7 +57,7 @@ class Builder:
         report = marshal.loads(data)
         if report is not None:
             for fd in fds:
-                os.close(fd)
+                posix.close(fd)
             reason, operation, place, hint, errno = report
             raise PyruncError(reason, operation=operation, place=place, hint=hint, errno=errno)
         return fds
@@ -65,10 +65,10 @@ class Builder:
     def finish(self) -> None:
         """Waits for the builder's end, which comes by itself after its last report."""
         if self.fd >= 0:
-            os.close(self.fd)
+            posix.close(self.fd)
             self.fd = -1
             try:
-                os.waitpid(self.pid, 0)
+                posix.waitpid(self.pid, 0)
             except ChildProcessError:
                 return  # it has ended, and a program that ignores SIGCHLD or waits for all has seen it
 
@@ -76,7 +76,7 @@ class Builder:
         """Ends the builder wherever it is."""
         if self.fd >= 0:
             try:
-                os.kill(self.pid, SIGKILL)  # it is our child and has not been waited for: the pid is its own
+                posix.kill(self.pid, SIGKILL)  # it is our child and has not been waited for: the pid is its own
             except ProcessLookupError:
                 pass  # it has ended; SIGCHLD is ignored, or the program waits for all
             self.finish()
@@ -107,17 +107,17 @@ def start(
 
     ours, theirs = syscalls.socketpair(SOCK_SEQPACKET)
     try:
-        pid = os.fork()
+        pid = posix.fork()
     except OSError as error:
-        os.close(ours)
-        os.close(theirs)
+        posix.close(ours)
+        posix.close(theirs)
         raise from_os_error(error, operation="fork the builder") from error
     if pid:
-        os.close(theirs)
+        posix.close(theirs)
         return Builder(pid, ours)
     status = 1
     try:
-        os.close(ours)
+        posix.close(ours)
         work(operations, build, inside, namespaces, before_pivot, theirs)
         status = 0
     except PyruncError as error:
@@ -127,7 +127,7 @@ def start(
     except BaseException as error:  # noqa: BLE001 a fork must not return into its parent's code, whatever happens
         tell(theirs, (f"internal error in the builder: {where(error)}", "", "", "", 0))
     finally:
-        os._exit(status)
+        posix._exit(status)
 
 
 def tell(fd: int, report: "tuple[str, str, str, str, int] | None", fds: "list[int] | tuple[int, ...]" = ()) -> None:
@@ -135,7 +135,7 @@ def tell(fd: int, report: "tuple[str, str, str, str, int] | None", fds: "list[in
     try:
         syscalls.send(fd, marshal.dumps(report), fds)
     except BrokenPipeError:
-        os._exit(1)
+        posix._exit(1)
 
 
 def where(error: BaseException) -> str:
@@ -165,7 +165,7 @@ def work(
     """What the builder does, from start to end."""
     syscalls.prctl(PR_SET_PDEATHSIG, SIGKILL)
     seal_imports()
-    os.umask(0o022)  # directories that are made on the way have the usual mode, whoever calls
+    posix.umask(0o022)  # directories that are made on the way have the usual mode, whoever calls
     entered = namespaces & BUILDER_NAMESPACES
     if not build.in_userns:
         perform_all(operations, build, "prepare")
@@ -175,7 +175,7 @@ def work(
         # A copy of the host's mounts that is made inside the mount namespace keeps the attributes that protect
         # them; and what only the host's root can reach must be opened before that privilege is given up.
         wait_prepared(inside)
-        privileged = CLONE_NEWUSER if os.geteuid() == 0 else 0
+        privileged = CLONE_NEWUSER if posix.geteuid() == 0 else 0
         enter(inside, entered & ~privileged)
         build.entered = True
         perform_all(operations, build, "prepare")
@@ -187,7 +187,7 @@ def work(
     perform_all([operation for operation in operations if not operation.after_hooks], build)
     tell(report, None, [build.root])
     if not syscalls.recv(report, 1)[0]:
-        os._exit(1)
+        posix._exit(1)
     if before_pivot.entries:
         if namespaces & CLONE_NEWPID:
             syscalls.setns(inside.pidfd, CLONE_NEWPID)
@@ -202,7 +202,7 @@ def work(
 def wait_prepared(inside: "Helper") -> None:
     """Waits until the helper has made its cgroup namespace."""
     for fd in inside.channel.receive(helper.PREPARED)[2]:
-        os.close(fd)
+        posix.close(fd)
 
 
 def enter(inside: "Helper", namespaces: int) -> None:
@@ -211,8 +211,8 @@ def enter(inside: "Helper", namespaces: int) -> None:
         if namespaces:
             syscalls.setns(inside.pidfd, namespaces)
         if namespaces & CLONE_NEWUSER:
-            os.setresgid(0, 0, 0)
-            os.setresuid(0, 0, 0)
+            posix.setresgid(0, 0, 0)
+            posix.setresuid(0, 0, 0)
             # The change of credentials has cleared it.
             syscalls.prctl(PR_SET_PDEATHSIG, SIGKILL)
     except OSError as error:

@@ -1,10 +1,10 @@
 """The command: argv in, exit status out.  Errors are printed here, once, and nowhere else."""
 
 import _signal
-import os
+import posix
 import sys
 
-from pyrunc import log, options
+from pyrunc import log, options, pathnames
 from pyrunc.errors import PyruncError, from_os_error
 
 TYPE_CHECKING = False
@@ -34,7 +34,7 @@ def entry() -> "NoReturn":
     # Ignored by the caller it would be ignored here, and no status of a child could be had.
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
     status = main(sys.argv[1:])
-    os._exit(status)
+    posix._exit(status)
 
 
 def main(argv: list[str]) -> int:
@@ -90,7 +90,7 @@ def state_root(settings: "Values") -> str:
         return default_root()
     if not root:
         raise options.UsageError("flag needs an argument: -root")
-    return os.path.abspath(root)
+    return pathnames.abspath(root)
 
 
 def _perform(invocation: "Invocation") -> int:
@@ -133,10 +133,10 @@ def _open_missing_standard_descriptors() -> None:
     """Descriptors 0 to 2 exist: else a file of ours would become the container's stdin."""
     for fd in (0, 1, 2):
         try:
-            os.fstat(fd)
+            posix.fstat(fd)
         except OSError:
-            os.open("/dev/null", os.O_RDWR)
-            os.set_inheritable(fd, True)
+            posix.open("/dev/null", posix.O_RDWR)
+            posix.set_inheritable(fd, True)
 
 
 def _close_inherited(preserved: int) -> None:

@@ -6,10 +6,10 @@ methods raise PyruncError, and then have changed nothing or undone it.
 What only some verbs need is imported by them: most commands are one verb, and over in a few milliseconds.
 """
 
-import os
+import posix
 from _signal import pidfd_send_signal
 
-from pyrunc import cgroups, log, syscalls
+from pyrunc import cgroups, log, pathnames, syscalls
 from pyrunc.errors import ContainerNotFound, InvalidTransition, PyruncError, from_os_error
 from pyrunc.record import CREATING, Record, open_process, pid_start_time, spec_state, state_dict
 from pyrunc.state import CONFIG_FILE, HOOKS_FILE, START_SOCKET, StateDirectory
@@ -49,7 +49,7 @@ class Container:
         """
         from pyrunc.creation import Creation, Options
 
-        creation = Creation(root, id, os.path.abspath(bundle), Options(**options))
+        creation = Creation(root, id, pathnames.abspath(bundle), Options(**options))
         check_console(creation.plan.process.terminal, True, creation.options.console_socket)
         state, process = creation.perform(wait_for_start=True)
         process.close()
@@ -76,7 +76,7 @@ class Container:
         from pyrunc.creation import Creation, Options
         from pyrunc.foreground import hold_signals, release_signals
 
-        creation = Creation(root, id, os.path.abspath(bundle), Options(**options))
+        creation = Creation(root, id, pathnames.abspath(bundle), Options(**options))
         check_console(creation.plan.process.terminal, detach, creation.options.console_socket)
         mask = hold_signals() if not detach else set()
         try:
@@ -289,7 +289,7 @@ def list_containers(root: str) -> "list[dict[str, object]]":
     from pyrunc.record import owner_name
 
     try:
-        names = sorted(os.listdir(root))
+        names = sorted(posix.listdir(root))
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -318,7 +318,7 @@ def status_of(state: StateDirectory, record: Record) -> str:
     pidfd = open_process(record.pid, record.start_time)
     if pidfd is None:
         return CREATING if record.phase == CREATING and record.pid == 0 else "stopped"
-    os.close(pidfd)
+    posix.close(pidfd)
     if record.phase == CREATING:
         return CREATING
     if state.exists(START_SOCKET):
@@ -348,7 +348,7 @@ def kill_process(record: Record) -> None:
             )
         reap(record.pid)
     finally:
-        os.close(pidfd)
+        posix.close(pidfd)
 
 
 def reap_zombie(record: Record) -> None:
@@ -360,7 +360,7 @@ def reap_zombie(record: Record) -> None:
 def reap(pid: int) -> None:
     """Collects the process if it was our own child."""
     try:
-        os.waitpid(pid, os.WNOHANG)
+        posix.waitpid(pid, posix.WNOHANG)
     except ChildProcessError:
         return
 
@@ -379,7 +379,7 @@ def wait_foreground(process: "Helper", master: int, reap_orphans: bool) -> int:
 def close_fd(fd: int) -> None:
     """Closes a descriptor that there may be."""
     if fd >= 0:
-        os.close(fd)
+        posix.close(fd)
 
 
 def check_console(terminal: bool, detach: bool, console_socket: "str | None") -> None:

@@ -1,6 +1,6 @@
 """Creating a container: the plan performed in its stages, and undone as a whole when any of them fails."""
 
-import os
+import posix
 from errno import EACCES, EBUSY, ENOENT, EOPNOTSUPP, EPERM
 
 from pyrunc import builder, cgroups, helper, log, syscalls
@@ -73,7 +73,7 @@ class Creation:
             bundle=bundle,
             rootfs=self.plan.rootfs,
             created=timestamp(),
-            owner=os.geteuid(),
+            owner=posix.geteuid(),
             annotations=config.get("annotations") or {},
             cgroups=self.plan.cgroup.paths,
             namespaces={
@@ -108,7 +108,7 @@ class Creation:
             raise from_os_error(error) from error
         finally:
             for _, fd in opened:
-                os.close(fd)
+                posix.close(fd)
 
     def make_process(self, opened: "list[tuple[int, int]]") -> None:
         """The cgroup, and pyrunc-init in it and in its namespaces; then its file system, while limits are set."""
@@ -143,7 +143,7 @@ class Creation:
         path = self.plan.cgroup.cgroup_fd_path
         if path is None:
             return spawn(self.plan.namespaces)
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = posix.open(path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
         try:
             return spawn(self.plan.namespaces, fd)
         except PyruncError as error:
@@ -153,7 +153,7 @@ class Creation:
             cgroups.attach(self.plan.cgroup.paths, process.pid)
             return process
         finally:
-            os.close(fd)
+            posix.close(fd)
 
     def start_builder(self, process: Helper) -> None:
         """Forks the builder, which makes the file system."""
@@ -166,7 +166,7 @@ class Creation:
             make_userns=user_namespace,
         )
         if plan.inside & CLONE_NEWUSER:
-            build.userns_fd = os.open(f"/proc/{process.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+            build.userns_fd = posix.open(f"/proc/{process.pid}/ns/user", posix.O_RDONLY | posix.O_CLOEXEC)
         try:
             self.builder = builder.start(
                 plan.filesystem,
@@ -177,7 +177,7 @@ class Creation:
             )
         finally:
             if build.userns_fd >= 0:
-                os.close(build.userns_fd)
+                posix.close(build.userns_fd)
 
     def plan_builder_hooks(self) -> builder.Hooks:
         """The createContainer hooks and what they read."""
@@ -190,7 +190,7 @@ class Creation:
         assert process is not None
         assert state is not None
         setup = self.plan_setup()
-        root = self.builder.wait_mounted() if self.builder else os.open(plan.rootfs, os.O_PATH | os.O_CLOEXEC)
+        root = self.builder.wait_mounted() if self.builder else posix.open(plan.rootfs, posix.O_PATH | posix.O_CLOEXEC)
         listener = -1
         try:
             for kind in ("prestart", "createRuntime"):
@@ -209,9 +209,9 @@ class Creation:
                 setup.add_fd(helper.FD_LISTENER, listener)
             setup.send(process.channel)
         finally:
-            os.close(root)
+            posix.close(root)
             if listener >= 0:
-                os.close(listener)
+                posix.close(listener)
         self.master = wait_ready(process, self.options.console_socket)
         self.record.phase = CREATED
         state.save(self.record)
@@ -279,7 +279,7 @@ class Creation:
     def close_master(self) -> None:
         """Closes the terminal's other end if nobody took it."""
         if self.master >= 0:
-            os.close(self.master)
+            posix.close(self.master)
             self.master = -1
 
 

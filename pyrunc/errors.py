@@ -1,6 +1,6 @@
 """The one family of errors: made where a failure is known, completed on the way up, printed once in cli.py."""
 
-from os import strerror
+from posix import strerror
 
 
 def reason_of(errno: int) -> str:

@@ -4,10 +4,10 @@ The helper starts outside, not to be looked into by anything in the container, e
 container's process by its pidfd, and forks into the pid namespace.  Python never enters.
 """
 
-import os
+import posix
 from errno import EBUSY, EOPNOTSUPP
 
-from pyrunc import cgroups, helper
+from pyrunc import cgroups, helper, pathnames
 from pyrunc.errors import InvalidTransition, PyruncError, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.launch import Helper, spawn_with, write_proc
@@ -73,7 +73,7 @@ class Execution:
         process = self.spawn()
         try:
             if self.settings.initial_cpus:
-                os.sched_setaffinity(process.pid, self.settings.initial_cpus)
+                posix.sched_setaffinity(process.pid, self.settings.initial_cpus)
             self.enter(process)
             if self.facts.cgroup.version == 1:
                 cgroups.attach(self.cgroup_paths, process.pid, beside=self.record.pid)
@@ -88,7 +88,7 @@ class Execution:
             process.channel.ended()
         except BaseException as error:
             if self.master >= 0:
-                os.close(self.master)
+                posix.close(self.master)
             process.kill()
             if isinstance(error, OSError):
                 raise from_os_error(error) from error
@@ -101,7 +101,7 @@ class Execution:
             return spawn_with(0)
         path = next(iter(self.cgroup_paths.values()))
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fd = posix.open(path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
         except OSError as error:
             raise from_os_error(error, operation="open the container's cgroup") from error
         try:
@@ -114,7 +114,7 @@ class Execution:
             cgroups.attach(self.cgroup_paths, process.pid, beside=self.record.pid)
             return process
         finally:
-            os.close(fd)
+            posix.close(fd)
 
     def enter(self, process: Helper) -> None:
         """Sends the helper into the namespaces of the container's process, all at once by its pidfd."""
@@ -128,7 +128,7 @@ class Execution:
                     flags |= TYPES[kind][0]
             process.enter(NamespacePlan(0, [], [], [], []), [(flags, target)] if flags else [])
         finally:
-            os.close(target)
+            posix.close(target)
 
     def send_setup(self, process: Helper) -> None:
         """Everything about the process, as for the container's first one, without what concerns the container."""
@@ -148,18 +148,18 @@ class Execution:
         root = -1
         # Where the container has no mount namespace of its own, its root is only that of its process.
         if self.record.namespaces.get("mount") != "":
-            root = os.open(f"/proc/{self.record.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            root = posix.open(f"/proc/{self.record.pid}/root", posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
             setup.add_fd(helper.FD_CHROOT, root)
         try:
             setup.send(process.channel)
         finally:
             if root >= 0:
-                os.close(root)
+                posix.close(root)
 
 
 def differs(pid: int, name: str) -> bool:
     """Whether a process has another namespace of that name than the caller."""
     try:
-        return not os.path.samestat(os.stat(f"/proc/{pid}/ns/{name}"), os.stat(f"/proc/self/ns/{name}"))
+        return not pathnames.samestat(posix.stat(f"/proc/{pid}/ns/{name}"), posix.stat(f"/proc/self/ns/{name}"))
     except FileNotFoundError:
         raise InvalidTransition("cannot exec in a stopped container") from None

@@ -1,6 +1,6 @@
 """What a plan needs to know of the host, read once and passed as one value, so that planning touches nothing."""
 
-import os
+import posix
 
 from pyrunc.cgroups.layout import detect
 
@@ -33,7 +33,7 @@ def read_facts(rootless: str = "auto") -> HostFacts:
     Raises OSError when procfs is not mounted.
     """
     permitted, bounding = own_capabilities()
-    privileged = os.geteuid() == 0 if rootless == "auto" else rootless == "false"
+    privileged = posix.geteuid() == 0 if rootless == "auto" else rootless == "false"
     return HostFacts(detect(), privileged, last_capability(), permitted, bounding)
 
 
@@ -55,8 +55,8 @@ def last_capability() -> int:
 
 def read(path: str) -> bytes:
     """A small file of procfs."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
     try:
-        return os.read(fd, 16384)
+        return posix.read(fd, 16384)
     finally:
-        os.close(fd)
+        posix.close(fd)

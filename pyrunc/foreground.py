@@ -5,7 +5,7 @@ starting the process and waiting for it, and no handler of an importing program 
 """
 
 import _signal
-import os
+import posix
 
 from pyrunc import syscalls
 from pyrunc.errors import PyruncError, reason_of
@@ -93,14 +93,14 @@ class Signals:
     def __exit__(self, *_error: object) -> None:
         while self.read():
             continue
-        os.close(self.fd)
+        posix.close(self.fd)
         release_signals(self._mask)
 
     def read(self) -> list[int]:
         """The numbers of the signals that have arrived, without waiting."""
         size = 128  # struct signalfd_siginfo; ssi_signo is its first field
         try:
-            data = os.read(self.fd, 16 * size)
+            data = posix.read(self.fd, 16 * size)
         except BlockingIOError:
             return []
         return [int.from_bytes(data[start : start + 4], "little") for start in range(0, len(data), size)]
@@ -122,21 +122,21 @@ def reap_all_but(pid: int) -> None:
     """Collects every ended child except pid, whose status is still wanted."""
     while True:
         try:
-            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            ended = posix.waitid(posix.P_ALL, 0, posix.WEXITED | posix.WNOHANG | posix.WNOWAIT)
         except ChildProcessError:
             return
         if ended is None or ended.si_pid == pid:
             return
-        os.waitpid(ended.si_pid, 0)
+        posix.waitpid(ended.si_pid, 0)
 
 
 def exit_status(pid: int) -> int:
     """Collects the ended child pid.  Returns its exit status, 128+n when signal n ended it."""
     try:
-        status = os.waitpid(pid, 0)[1]
+        status = posix.waitpid(pid, 0)[1]
     except ChildProcessError as error:
         raise PyruncError(
             f"the exit status of process {pid} is lost", hint="the caller must not ignore SIGCHLD", errno=10
         ) from error
-    code = os.waitstatus_to_exitcode(status)
+    code = posix.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code

@@ -1,6 +1,6 @@
 """The messages to and from pyrunc-init: csrc/message.h in Python (docs/helper-protocol.md describes the format)."""
 
-import os
+import posix
 from errno import ECONNRESET, EPIPE
 from sys import byteorder
 
@@ -119,7 +119,7 @@ class Channel:
     def close(self) -> None:
         """Closes the socket; a helper that still waits on it ends."""
         if self.fd >= 0:
-            os.close(self.fd)
+            posix.close(self.fd)
             self.fd = -1
 
     def send(self, type: int, records: "Iterable[bytes]" = (), fds: "list[int] | tuple[int, ...]" = ()) -> None:
@@ -141,7 +141,7 @@ class Channel:
         try:
             while True:
                 for fd in self.receive_any()[2]:
-                    os.close(fd)
+                    posix.close(fd)
         except PyruncError as error:
             return error
 
@@ -180,7 +180,7 @@ class Channel:
                 raise error_of(records)
         except BaseException:
             for fd in fds:
-                os.close(fd)
+                posix.close(fd)
             raise
         return type, records, fds
 
@@ -189,7 +189,7 @@ class Channel:
         type, records, fds = self.receive_any()
         if type not in expected:
             for fd in fds:
-                os.close(fd)
+                posix.close(fd)
             raise PyruncError(f"pyrunc-init answered out of turn (message {type})")
         return type, records, fds
 
@@ -201,10 +201,10 @@ class Channel:
         if not start and not fds:
             return
         for fd in fds:
-            os.close(fd)
+            posix.close(fd)
         type, _, fds = self.receive_any(start)
         for fd in fds:
-            os.close(fd)
+            posix.close(fd)
         raise PyruncError(f"pyrunc-init answered out of turn (message {type})")
 
 

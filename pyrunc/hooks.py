@@ -6,11 +6,11 @@ what it prints is kept only as far as an error needs it.  Everything here also w
 joined other namespaces and can import nothing any more.
 """
 
-import os
+import posix
 import time
 from errno import ENOENT, ENOEXEC
 
-from pyrunc import fastjson, syscalls
+from pyrunc import fastjson, pathnames, syscalls
 from pyrunc.errors import PyruncError, from_os_error, reason_of
 
 TYPE_CHECKING = False
@@ -82,7 +82,7 @@ def run_hooks(
             failures.append(failure)
     finally:
         if cwd_fd >= 0:
-            os.close(cwd_fd)
+            posix.close(cwd_fd)
     return failures
 
 
@@ -97,7 +97,7 @@ def run_runtime_hooks(
         kind,
         container_id=str(state["id"]),
         cwd=str(state["bundle"]),
-        default_env=[f"{name}={value}" for name, value in os.environ.items()],
+        default_env=[f"{name}={value}" for name, value in pathnames.environ().items()],
         keep_going=keep_going,
     )
 
@@ -105,7 +105,7 @@ def run_runtime_hooks(
 def open_directory(path: str, place: str) -> int:
     """An O_PATH descriptor of the directory that hooks start in; PyruncError when there is none."""
     try:
-        return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        return posix.open(path, posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
     except OSError as error:
         raise from_os_error(error, operation="open the directory that hooks start in", place=place) from error
 
@@ -143,7 +143,7 @@ def start_failure(path: str, error: OSError) -> PyruncError:
     """The error of a hook that could not be started, with a hint for the two that puzzle people."""
     errno = error.errno or 0
     hint = ""
-    if errno == ENOENT and os.path.exists(path):
+    if errno == ENOENT and pathnames.exists(path):
         hint = "the file is there: the interpreter that its first line (#!) or its ELF header names is not"
     elif errno == ENOEXEC:
         hint = "a script needs a first line such as #!/bin/sh"
@@ -156,7 +156,7 @@ class Output:
     __slots__ = ("cut", "fd", "kept")
 
     def __init__(self, fd: int) -> None:
-        os.set_blocking(fd, False)
+        posix.set_blocking(fd, False)
         self.fd = fd
         self.kept = b""
         self.cut = False
@@ -164,7 +164,7 @@ class Output:
     def read(self) -> bool:
         """Takes what is there, at most READ_SIZE bytes; False when nothing is."""
         try:
-            data = os.read(self.fd, READ_SIZE)
+            data = posix.read(self.fd, READ_SIZE)
         except BlockingIOError:
             return False
         if not data:
@@ -187,7 +187,7 @@ class Output:
     def close(self) -> None:
         """Closes the pipe, once."""
         if self.fd >= 0:
-            os.close(self.fd)
+            posix.close(self.fd)
             self.fd = -1
 
 
@@ -205,21 +205,21 @@ class HookProcess:
         self.outputs: list[Output] = []
         theirs: list[int] = []
         try:
-            end, self.stdin = os.pipe2(os.O_CLOEXEC)
+            end, self.stdin = posix.pipe2(posix.O_CLOEXEC)
             theirs.append(end)
-            os.set_blocking(self.stdin, False)
+            posix.set_blocking(self.stdin, False)
             for _ in range(2):
-                ours, end = os.pipe2(os.O_CLOEXEC)
+                ours, end = posix.pipe2(posix.O_CLOEXEC)
                 theirs.append(end)
                 self.outputs.append(Output(ours))
             self.pid = syscalls.run_program(path, args, env, (theirs[0], theirs[1], theirs[2]), cwd_fd)
-            self.pidfd = os.pidfd_open(self.pid)
+            self.pidfd = posix.pidfd_open(self.pid)
         except BaseException:
             self.close()
             raise
         finally:
             for fd in theirs:
-                os.close(fd)
+                posix.close(fd)
 
     def wait(self, deadline: "float | None") -> bool:
         """Serves the pipes until the process has ended (True) or time.monotonic() reaches deadline (False).
@@ -252,7 +252,7 @@ class HookProcess:
         # Not every caller ignores SIGPIPE: it is held back during the write, and then taken out of the queue.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGPIPE,))
         try:
-            self.unsent = self.unsent[os.write(self.stdin, self.unsent) :]
+            self.unsent = self.unsent[posix.write(self.stdin, self.unsent) :]
         except BrokenPipeError:
             signal.sigtimedwait((signal.SIGPIPE,), 0)
             self.unsent = b""
@@ -261,14 +261,14 @@ class HookProcess:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         if not self.unsent:
-            os.close(self.stdin)
+            posix.close(self.stdin)
             self.stdin = -1
 
     def reap(self) -> str:
         """Takes the exit status of the ended process: "" for success, or Go's words for it, as runc prints them."""
         pid, self.pid = self.pid, -1
         try:
-            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            code = posix.waitstatus_to_exitcode(posix.waitpid(pid, 0)[1])
         except ChildProcessError:
             return "exit status unknown (another thread of this program waits for all processes)"
         if code >= 0:
@@ -277,7 +277,7 @@ class HookProcess:
 
     def kill(self) -> bool:
         """Kills the process and its group, and reaps it; False when it does not go."""
-        for send, target in ((os.killpg, self.pid), (os.kill, self.pid)):
+        for send, target in ((posix.killpg, self.pid), (posix.kill, self.pid)):
             try:
                 send(target, signal.SIGKILL)
             except ProcessLookupError:
@@ -296,5 +296,5 @@ class HookProcess:
             output.close()
         for fd in (self.stdin, self.pidfd):
             if fd >= 0:
-                os.close(fd)
+                posix.close(fd)
         self.stdin = self.pidfd = -1

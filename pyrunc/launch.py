@@ -1,10 +1,10 @@
 """Starting pyrunc-init: spawned into its namespaces, or outside of them with orders to make its way in."""
 
-import os
+import posix
 from _signal import pidfd_send_signal
 from errno import EACCES, EINVAL, ENOSYS, EPERM
 
-from pyrunc import helper, syscalls
+from pyrunc import helper, pathnames, syscalls
 from pyrunc.errors import PyruncError, from_os_error
 from pyrunc.namespaces import CLONE_NEWCGROUP, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, SPAWNABLE, NamespacePlan
 
@@ -19,7 +19,7 @@ F_SEAL_ALL = 0x1 | 0x2 | 0x4 | 0x8  # SEAL, SHRINK, GROW, WRITE
 SIGKILL = 9
 POLLIN = 0x1
 
-HELPER_PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pyrunc-init")
+HELPER_PATH = pathnames.join(pathnames.dirname(pathnames.abspath(__file__)), "pyrunc-init")
 
 
 def open_helper() -> int:
@@ -37,7 +37,7 @@ def open_helper() -> int:
     try:
         syscalls.mount_setattr(fd, AT_EMPTY_PATH, set=MOUNT_ATTR_RDONLY)
     except OSError as error:
-        os.close(fd)
+        posix.close(fd)
         if error.errno not in (EPERM, ENOSYS):
             raise from_os_error(error, operation="open pyrunc-init") from error
         return sealed_copy()
@@ -49,15 +49,15 @@ def sealed_copy() -> int:
     try:
         memory = executable_memory()
         try:
-            source = os.open(HELPER_PATH, os.O_RDONLY | os.O_CLOEXEC)
+            source = posix.open(HELPER_PATH, posix.O_RDONLY | posix.O_CLOEXEC)
             try:
-                while os.sendfile(memory, source, None, 1 << 22):
+                while posix.sendfile(memory, source, None, 1 << 22):
                     continue
             finally:
-                os.close(source)
+                posix.close(source)
             syscalls.fcntl(memory, F_ADD_SEALS, F_SEAL_ALL)
         except BaseException:
-            os.close(memory)
+            posix.close(memory)
             raise
     except OSError as error:
         raise from_os_error(error, operation="make a sealed copy of pyrunc-init") from error
@@ -67,11 +67,11 @@ def sealed_copy() -> int:
 def executable_memory() -> int:
     """A memfd that may be executed also where vm.memfd_noexec says that others may not (Linux 6.3)."""
     try:
-        return os.memfd_create("pyrunc-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC)
+        return posix.memfd_create("pyrunc-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC)
     except OSError as error:
         if error.errno != EINVAL:
             raise
-        return os.memfd_create("pyrunc-init", MFD_CLOEXEC | MFD_ALLOW_SEALING)
+        return posix.memfd_create("pyrunc-init", MFD_CLOEXEC | MFD_ALLOW_SEALING)
 
 
 class Helper:
@@ -88,14 +88,14 @@ class Helper:
         """Gives up the descriptors; a helper that still waits for orders ends."""
         self.channel.close()
         if self.pidfd >= 0:
-            os.close(self.pidfd)
+            posix.close(self.pidfd)
             self.pidfd = -1
 
     def kill(self) -> None:
         """Ends the process and everything that its pid namespace holds, and waits for it."""
         try:
             pidfd_send_signal(self.pidfd, SIGKILL)
-            os.waitpid(self.pid, 0)
+            posix.waitpid(self.pid, 0)
         except (ProcessLookupError, ChildProcessError):
             return  # it ended, and somebody has seen it
         finally:
@@ -152,10 +152,10 @@ class Helper:
     def become(self, child: int) -> None:
         """Follows the helper into its child, which CLONE_PARENT made ours."""
         first, first_fd = self.pid, self.pidfd
-        self.pid, self.pidfd = child, os.pidfd_open(child)
-        os.close(first_fd)
+        self.pid, self.pidfd = child, posix.pidfd_open(child)
+        posix.close(first_fd)
         try:
-            os.waitpid(first, 0)
+            posix.waitpid(first, 0)
         except ChildProcessError:
             return  # it ended, and somebody has seen it
 
@@ -174,18 +174,18 @@ def spawn_with(flags: int, cgroup_fd: int = -1) -> Helper:
         try:
             pid, pidfd = syscalls.spawn(flags, cgroup_fd, exe, theirs)
         finally:
-            os.close(exe)
+            posix.close(exe)
     except OSError as error:
-        os.close(ours)
+        posix.close(ours)
         hint = ""
         if error.errno == EPERM and flags:
             hint = "Making namespaces needs CAP_SYS_ADMIN, or a new user namespace among them."
         raise PyruncError(f"start pyrunc-init: {error}", hint=hint, errno=error.errno or 0) from error
     except BaseException:
-        os.close(ours)
+        posix.close(ours)
         raise
     finally:
-        os.close(theirs)
+        posix.close(theirs)
     return Helper(pid, pidfd, helper.Channel(ours))
 
 
@@ -194,7 +194,7 @@ def write_id_maps(pid: int, plan: NamespacePlan) -> None:
 
     An ordinary user may map one id, its own, and must give up setgroups for that.
     """
-    if os.geteuid() != 0:
+    if posix.geteuid() != 0:
         write_proc(pid, "setgroups", "deny", "linux.gidMappings")
     write_proc(pid, "uid_map", map_text(plan.uid_maps), "linux.uidMappings")
     write_proc(pid, "gid_map", map_text(plan.gid_maps), "linux.gidMappings")
@@ -214,11 +214,11 @@ def write_time_offsets(pid: int, plan: NamespacePlan) -> None:
 def write_proc(pid: int, name: str, value: str, place: str) -> None:
     """One write(2) to a file of /proc/PID, as these files want it."""
     try:
-        fd = os.open(f"/proc/{pid}/{name}", os.O_WRONLY | os.O_CLOEXEC)
+        fd = posix.open(f"/proc/{pid}/{name}", posix.O_WRONLY | posix.O_CLOEXEC)
         try:
-            os.write(fd, value.encode("ascii"))
+            posix.write(fd, value.encode("ascii"))
         finally:
-            os.close(fd)
+            posix.close(fd)
     except OSError as error:
         raise from_os_error(error, operation=f"write {name}", place=place) from error
 
@@ -228,7 +228,7 @@ def user_namespace(uid_maps: "list[tuple[int, int, int]]", gid_maps: "list[tuple
     holder = spawn_with(CLONE_NEWUSER)
     try:
         write_id_maps(holder.pid, NamespacePlan(CLONE_NEWUSER, [], uid_maps, gid_maps, []))
-        return os.open(f"/proc/{holder.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        return posix.open(f"/proc/{holder.pid}/ns/user", posix.O_RDONLY | posix.O_CLOEXEC)
     except OSError as error:
         raise from_os_error(error, operation="make a user namespace for an idmapped mount") from error
     finally:

@@ -8,7 +8,7 @@ The settings are the process's own, made by the command line.  A program that im
 configure() gets warnings through its own `logging`.
 """
 
-import os
+import posix
 import sys
 import time
 
@@ -29,12 +29,14 @@ def configure(path: "str | None", format: str, debug: bool) -> None:
     if format not in ("text", "json"):
         raise PyruncError(f"invalid log-format: {format}")
     if _fd > _STDERR:
-        os.close(_fd)
+        posix.close(_fd)
     _configured, _fd, _json, _debug, _write_error = True, -1, format == "json", debug, ""
     if not path or path == "/dev/stderr":
         return
     try:
-        _fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY | os.O_CLOEXEC, 0o644)
+        _fd = posix.open(
+            path, posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_NOCTTY | posix.O_CLOEXEC, 0o644
+        )
     except (OSError, ValueError) as error:
         errno = error.errno if isinstance(error, OSError) and error.errno else 0
         raise PyruncError(f"open {path}: {reason_of(errno) if errno else error}", errno=errno) from error
@@ -47,7 +49,7 @@ def stay_above(number: int) -> None:
         from pyrunc.syscalls import F_DUPFD_CLOEXEC, fcntl
 
         old, _fd = _fd, fcntl(_fd, F_DUPFD_CLOEXEC, number)
-        os.close(old)
+        posix.close(old)
 
 
 def is_debug() -> bool:
@@ -142,7 +144,7 @@ def _print(text: str) -> None:
     data = (printable(text) + "\n").encode("utf-8", "surrogateescape")
     try:
         while data:
-            data = data[os.write(_STDERR, data) :]
+            data = data[posix.write(_STDERR, data) :]
     except OSError:
         # Nobody listens on stderr any more; the exit status still tells.
         return
@@ -153,7 +155,7 @@ def _append(line: str) -> None:
     data = (line + "\n").encode("utf-8", "replace")
     try:
         # One write a line: processes that share the log do not cut into each other's lines.
-        if os.write(_fd, data) < len(data):
+        if posix.write(_fd, data) < len(data):
             _write_error = "the log could not be written: no space left on device"
     except OSError as error:
         _write_error = f"the log could not be written: {reason_of(error.errno or 0)}"

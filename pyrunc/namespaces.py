@@ -1,9 +1,9 @@
 """Which namespaces a container makes and joins (config-linux.md, "Namespaces"): decided purely, opened with checks."""
 
-import os
+import posix
 from errno import ENOTTY
 
-from pyrunc import syscalls
+from pyrunc import pathnames, syscalls
 from pyrunc.errors import PyruncError, from_os_error
 
 TYPE_CHECKING = False
@@ -95,7 +95,7 @@ def is_own_user(path: "str | None") -> bool:
     if not path:
         return False
     try:
-        return os.path.samestat(os.stat(path), os.stat("/proc/self/ns/user"))
+        return pathnames.samestat(posix.stat(path), posix.stat("/proc/self/ns/user"))
     except OSError:
         return False
 
@@ -131,7 +131,7 @@ def open_namespaces(plan: NamespacePlan) -> "list[tuple[int, int]]":
             flag = TYPES[kind][0]
             operation = f"join {kind} namespace"
             try:
-                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+                fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK | posix.O_NOCTTY)
             except OSError as error:
                 raise from_os_error(error, operation=operation, place=place) from error
             opened.append((flag, fd))
@@ -145,7 +145,7 @@ def open_namespaces(plan: NamespacePlan) -> "list[tuple[int, int]]":
                 raise PyruncError(f"{path} is not {article(kind)} namespace", operation=operation, place=place)
     except BaseException:
         for _, fd in opened:
-            os.close(fd)
+            posix.close(fd)
         raise
     return opened
 

@@ -1,7 +1,6 @@
 """From a checked configuration to everything that will be done: decided here, performed elsewhere, touching nothing."""
 
-import os
-
+from pyrunc import pathnames
 from pyrunc.cgroups import plan_cgroup
 from pyrunc.errors import PyruncError
 from pyrunc.namespaces import CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, plan_namespaces
@@ -59,7 +58,7 @@ class Plan:
         self.config = config
         self.id = id
         self.bundle = bundle
-        self.rootfs = os.path.normpath(os.path.join(bundle, config["root"]["path"]))
+        self.rootfs = pathnames.normpath(pathnames.join(bundle, config["root"]["path"]))
         self.namespaces = plan_namespaces(config)
         self.inside = self.namespaces.new | self.namespaces.joined
         self.in_userns = bool(self.inside & CLONE_NEWUSER)

@@ -1,9 +1,9 @@
 """What a container's first process and those of exec have in common on their way to the user's program."""
 
-import os
+import posix
 from errno import EPERM
 
-from pyrunc import helper, log, syscalls
+from pyrunc import helper, log, pathnames, syscalls
 from pyrunc.errors import PyruncError, from_os_error
 from pyrunc.security.lsm import exec_labels
 from pyrunc.security.seccomp import filter_for
@@ -34,13 +34,13 @@ def wait_ready(process: "Helper", console_socket: "str | None") -> int:
 
             if console_socket:
                 send_console(console_socket, master, helper.string_in(records, helper.TAG_CONSOLE_NAME))
-                os.close(master)
+                posix.close(master)
                 master = -1
             else:
                 adopt_size(master)
     except BaseException:
         if master >= 0:
-            os.close(master)
+            posix.close(master)
         raise
 
 
@@ -58,7 +58,7 @@ def add_security(setup: "Setup", process: "ProcessSettings", config: "dict[str, 
     """The seccomp filter and the LSM labels."""
     seccomp = (config.get("linux") or {}).get("seccomp")
     if seccomp:
-        compiled = filter_for(seccomp, os.path.join(root, CACHE))
+        compiled = filter_for(seccomp, pathnames.join(root, CACHE))
         for warning in compiled.warnings:
             log.debug(warning)
         setup.add_seccomp(compiled)
@@ -89,7 +89,7 @@ def check_preserved(count: int) -> None:
         raise PyruncError(f"preserve-fds {count}: at most {MAX_PRESERVED} descriptors can be passed on")
     for fd in range(3, 3 + count):
         try:
-            os.fstat(fd)
+            posix.fstat(fd)
         except OSError as error:
             raise PyruncError(
                 f"please check that preserved-fd {fd - 2} (of {count}) is present",
@@ -101,14 +101,16 @@ def check_preserved(count: int) -> None:
 
 def write_pid_file(path: str, pid: int) -> None:
     """The pid in decimal, no newline, appearing at once: engines poll for the file."""
-    directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f".{name}.pyrunc")
+    directory, name = pathnames.split(path)
+    temporary = pathnames.join(directory, f".{name}.pyrunc")
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        fd = posix.open(
+            temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC, 0o644
+        )
         try:
-            os.write(fd, str(pid).encode("ascii"))
+            posix.write(fd, str(pid).encode("ascii"))
         finally:
-            os.close(fd)
-        os.rename(temporary, path)
+            posix.close(fd)
+        posix.rename(temporary, path)
     except OSError as error:
         raise from_os_error(error, operation="write the pid file") from error

@@ -3,7 +3,7 @@
 A pid alone names whatever process has the number now; with the start time it names one process for ever.
 """
 
-import os
+import posix
 import time
 from errno import EINVAL, ENOENT, ESRCH
 
@@ -157,15 +157,15 @@ def pid_start_time(pid: int, zombie: bool = False) -> "int | None":
     thread has ended.
     """
     try:
-        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        fd = posix.open(f"/proc/{pid}/stat", posix.O_RDONLY | posix.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:
-        stat = os.read(fd, 4096)
+        stat = posix.read(fd, 4096)
     except ProcessLookupError:
         return None
     finally:
-        os.close(fd)
+        posix.close(fd)
     # The second field, the name, is whatever the process likes, blanks and parentheses included: start after it.
     fields = stat[stat.rindex(b")") + 2 :].split()
     state, threads, start_time = fields[0], int(fields[17]), int(fields[19])
@@ -180,7 +180,7 @@ def open_process(pid: int, start_time: int) -> "int | None":
     if pid <= 0:
         return None
     try:
-        pidfd = os.pidfd_open(pid)
+        pidfd = posix.pidfd_open(pid)
     except OSError as error:
         if error.errno in (ESRCH, EINVAL, ENOENT):  # the last two: the number is that of a thread now
             return None
@@ -190,5 +190,5 @@ def open_process(pid: int, start_time: int) -> "int | None":
         same = pid_start_time(pid) == start_time and not syscalls.poll(pidfd, POLLIN, 0)
     finally:
         if not same:
-            os.close(pidfd)
+            posix.close(pidfd)
     return pidfd if same else None

@@ -7,11 +7,11 @@ old contents or the new.  Nothing is synced to the disk: after a reboot no conta
 pyrunc/record.py says what state.json holds, pyrunc/state_root.py where the directories are.
 """
 
-import os
+import posix
 import time
 from errno import EAGAIN, EINTR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 
-from pyrunc import syscalls
+from pyrunc import pathnames, syscalls
 from pyrunc.errors import ContainerNotFound, PyruncError
 from pyrunc.record import Record, load_record
 from pyrunc.state_root import DIRECTORY_FLAGS, DIRECTORY_MODE, failure, open_root, validate_id
@@ -66,7 +66,7 @@ class StateDirectory:
         try:
             # Between mkdir and the lock, a `delete --force` may find the directory and remove it: then again.
             while True:
-                os.mkdir(id, DIRECTORY_MODE, dir_fd=root_fd)
+                posix.mkdir(id, DIRECTORY_MODE, dir_fd=root_fd)
                 if directory.finish(state, timeout):
                     return directory
         except FileExistsError:
@@ -86,8 +86,8 @@ class StateDirectory:
     def finish(self, state: bytes, timeout: float) -> bool:
         """The rest of `create` after mkdir; False when another process has removed the directory meanwhile."""
         try:
-            self.fd = os.open(self.id, DIRECTORY_FLAGS, dir_fd=self.root_fd)
-            os.fchmod(self.fd, DIRECTORY_MODE)  # whatever the umask
+            self.fd = posix.open(self.id, DIRECTORY_FLAGS, dir_fd=self.root_fd)
+            posix.fchmod(self.fd, DIRECTORY_MODE)  # whatever the umask
             self.lock(timeout)
             if self.is_current():
                 if state:
@@ -97,7 +97,7 @@ class StateDirectory:
             pass  # removed before it could be opened
         except BaseException:
             try:
-                os.rmdir(self.id, dir_fd=self.root_fd)
+                posix.rmdir(self.id, dir_fd=self.root_fd)
             except OSError:
                 pass  # the first error counts
             raise
@@ -118,7 +118,7 @@ class StateDirectory:
         directory = cls(root, id, root_fd, -1)
         try:
             while True:
-                directory.fd = os.open(id, DIRECTORY_FLAGS, dir_fd=root_fd)
+                directory.fd = posix.open(id, DIRECTORY_FLAGS, dir_fd=root_fd)
                 if not lock:
                     return directory
                 directory.lock(timeout)
@@ -142,7 +142,7 @@ class StateDirectory:
         while True:
             try:
                 syscalls.flock(self.fd, LOCK_EX | LOCK_NB)
-                self.owner = os.getpid()
+                self.owner = posix.getpid()
                 return
             except OSError as error:
                 if error.errno not in (EAGAIN, EINTR):
@@ -161,45 +161,45 @@ class StateDirectory:
     def is_current(self) -> bool:
         """Whether the container's name still leads to the directory that is open here."""
         try:
-            named = os.stat(self.id, dir_fd=self.root_fd, follow_symlinks=False)
+            named = posix.stat(self.id, dir_fd=self.root_fd, follow_symlinks=False)
         except FileNotFoundError:
             return False
-        return os.path.samestat(named, os.fstat(self.fd))
+        return pathnames.samestat(named, posix.fstat(self.fd))
 
     def write(self, name: str, data: bytes) -> None:
         """Replaces the file name by one with these contents, at once or not at all.  Needs the lock."""
         temporary = f".{name}.new"
         try:
             try:
-                os.unlink(temporary, dir_fd=self.fd)
+                posix.unlink(temporary, dir_fd=self.fd)
             except FileNotFoundError:
                 pass  # the usual case; there is one only if a writer was killed
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            fd = os.open(temporary, flags, FILE_MODE, dir_fd=self.fd)
+            flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
+            fd = posix.open(temporary, flags, FILE_MODE, dir_fd=self.fd)
             try:
                 rest = memoryview(data)
                 while rest:
-                    rest = rest[os.write(fd, rest) :]
+                    rest = rest[posix.write(fd, rest) :]
             except BaseException:
-                os.unlink(temporary, dir_fd=self.fd)
+                posix.unlink(temporary, dir_fd=self.fd)
                 raise
             finally:
-                os.close(fd)
-            os.rename(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+                posix.close(fd)
+            posix.rename(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
         except OSError as error:
             raise failure(error, f"write {self.path}/{name}") from error
 
     def read(self, name: str) -> bytes:
         """The contents of the file name.  Raises PyruncError, with errno ENOENT when there is none."""
         try:
-            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
+            fd = posix.open(name, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC, dir_fd=self.fd)
             try:
                 parts = []
-                size = os.fstat(fd).st_size
-                while part := os.read(fd, size + 1):
+                size = posix.fstat(fd).st_size
+                while part := posix.read(fd, size + 1):
                     parts.append(part)
             finally:
-                os.close(fd)
+                posix.close(fd)
         except OSError as error:
             raise failure(error, f"read {self.path}/{name}") from error
         return b"".join(parts)
@@ -222,12 +222,12 @@ class StateDirectory:
 
     def exists(self, name: str) -> bool:
         """Whether there is a file name."""
-        return os.access(name, os.F_OK, dir_fd=self.fd, follow_symlinks=False)
+        return posix.access(name, posix.F_OK, dir_fd=self.fd, follow_symlinks=False)
 
     def unlink(self, name: str) -> None:
         """Removes the file name, if there is one."""
         try:
-            os.unlink(name, dir_fd=self.fd)
+            posix.unlink(name, dir_fd=self.fd)
         except FileNotFoundError:
             pass  # that is what was wanted
         except OSError as error:
@@ -241,7 +241,7 @@ class StateDirectory:
         try:
             remove_contents(self.fd, last=STATE_FILE)
             if self.is_current():
-                os.rmdir(self.id, dir_fd=self.root_fd)
+                posix.rmdir(self.id, dir_fd=self.root_fd)
         except OSError as error:
             raise failure(error, f"remove {self.path}") from error
         self.close()
@@ -249,18 +249,18 @@ class StateDirectory:
     def drop(self) -> None:
         """Closes the directory that was deleted while we waited for its lock, to try the name again."""
         if self.fd >= 0:
-            os.close(self.fd)
+            posix.close(self.fd)
         self.fd = -1
         self.owner = 0
 
     def close(self) -> None:
         """Gives up the lock and closes the descriptors; in a fork of the process that locked it, only closes."""
-        if self.owner and self.owner == os.getpid():
+        if self.owner and self.owner == posix.getpid():
             syscalls.flock(self.fd, LOCK_UN)  # closing is not enough while a fork (of another thread?) has a copy
         self.owner = 0
         for fd in (self.fd, self.root_fd):
             if fd >= 0:
-                os.close(fd)
+                posix.close(fd)
         self.fd = self.root_fd = -1
 
     def __enter__(self) -> "StateDirectory":
@@ -274,24 +274,24 @@ class StateDirectory:
 
 def remove_contents(fd: int, last: str = "") -> None:
     """Removes all that is in the directory fd, following no link; the entry named last goes last."""
-    for name in sorted(os.listdir(fd), key=lambda name: name == last):
+    for name in sorted(posix.listdir(fd), key=lambda name: name == last):
         try:
-            os.unlink(name, dir_fd=fd)
+            posix.unlink(name, dir_fd=fd)
         except FileNotFoundError:
             continue
         except IsADirectoryError:
-            below = os.open(name, DIRECTORY_FLAGS, dir_fd=fd)
+            below = posix.open(name, DIRECTORY_FLAGS, dir_fd=fd)
             try:
                 remove_contents(below)
             finally:
-                os.close(below)
-            os.rmdir(name, dir_fd=fd)
+                posix.close(below)
+            posix.rmdir(name, dir_fd=fd)
 
 
 def lock_holder(fd: int) -> str:
     """Who holds the flock on fd, as /proc/locks tells: for an error message."""
-    status = os.fstat(fd)
-    key = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    status = posix.fstat(fd)
+    key = f"{posix.major(status.st_dev):02x}:{posix.minor(status.st_dev):02x}:{status.st_ino}"
     try:
         with open("/proc/locks") as locks:
             for line in locks:

@@ -1,16 +1,17 @@
 """The state root, the directory that holds the containers' state directories, and the names that those may have."""
 
-import os
+import posix
 from errno import ELOOP, ENOENT, ENOSPC, ENOTDIR, EROFS
-from stat import S_ISLNK
 
+from pyrunc import pathnames
 from pyrunc.errors import PyruncError, from_os_error, reason_of
+from pyrunc.pathnames import S_IFLNK, S_IFMT
 
 # x for all: what runs in a container's user namespace may have to pass through, but cannot look around.
 DIRECTORY_MODE = 0o711
 # The sticky bit keeps directories in $XDG_RUNTIME_DIR from being cleaned away after some hours without a change.
 USER_ROOT_MODE = 0o1700
-DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+DIRECTORY_FLAGS = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 
 ID_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-")
 ID_LENGTH = 1024
@@ -35,9 +36,9 @@ def default_root() -> str:
 
     Root in a user namespace that some user made (rootless podman) counts as that user.
     """
-    runtime_dir = os.environ.get("XDG_RUNTIME_DIR", "")
-    is_root = os.geteuid() == 0
-    if is_root and not (runtime_dir and os.environ.get("USER") != "root" and in_user_namespace()):
+    runtime_dir = pathnames.environ().get("XDG_RUNTIME_DIR", "")
+    is_root = posix.geteuid() == 0
+    if is_root and not (runtime_dir and pathnames.environ().get("USER") != "root" and in_user_namespace()):
         return "/run/pyrunc"
     if not runtime_dir.startswith("/"):
         what = "is not an absolute path" if runtime_dir else "is not set"
@@ -50,23 +51,23 @@ def default_root() -> str:
 
 def in_user_namespace() -> bool:
     """Whether the user ids of this process are not those of the host."""
-    fd = os.open("/proc/self/uid_map", os.O_RDONLY | os.O_CLOEXEC)
+    fd = posix.open("/proc/self/uid_map", posix.O_RDONLY | posix.O_CLOEXEC)
     try:
-        return os.read(fd, 4096).split() != [b"0", b"0", b"4294967295"]
+        return posix.read(fd, 4096).split() != [b"0", b"0", b"4294967295"]
     finally:
-        os.close(fd)
+        posix.close(fd)
 
 
 def make_root(root: str) -> bool:
     """Makes the state root and what is missing above it; whether it was missing.  Raises OSError."""
     for _ in range(2):
         try:
-            os.mkdir(root, 0o700)
+            posix.mkdir(root, 0o700)
             return True
         except FileExistsError:
             return False
         except FileNotFoundError:
-            parent = os.path.dirname(root)
+            parent = pathnames.dirname(root)
             if parent in ("", "/"):
                 raise
             make_root(parent)
@@ -79,25 +80,25 @@ def open_root(root: str, *, make: bool) -> int:
     PyruncError when others could change what is in it: whoever can, decides what we run as ourselves.
     """
     root = root.rstrip("/") or "/"
-    uid = os.geteuid()
+    uid = posix.geteuid()
     try:
         made = make and make_root(root)
         try:
-            fd = os.open(root, DIRECTORY_FLAGS)
+            fd = posix.open(root, DIRECTORY_FLAGS)
         except OSError as error:
             if error.errno not in (ELOOP, ENOTDIR) or not own_link(root, uid):
                 raise
-            fd = os.open(root, DIRECTORY_FLAGS & ~os.O_NOFOLLOW)
+            fd = posix.open(root, DIRECTORY_FLAGS & ~posix.O_NOFOLLOW)
         if made:
-            os.fchmod(fd, USER_ROOT_MODE if uid or in_user_namespace() else DIRECTORY_MODE)
+            posix.fchmod(fd, USER_ROOT_MODE if uid or in_user_namespace() else DIRECTORY_MODE)
     except OSError as error:
         if error.errno == ENOENT and not make:
             raise
         raise failure(error, f"open the state root {root}") from error
-    status = os.fstat(fd)
+    status = posix.fstat(fd)
     if status.st_uid == uid and not status.st_mode & 0o022:
         return fd
-    os.close(fd)
+    posix.close(fd)
     if status.st_uid != uid:
         raise PyruncError(f"the state root {root} belongs to user {status.st_uid}, not to {uid}", hint="see --root")
     raise PyruncError(
@@ -108,8 +109,8 @@ def open_root(root: str, *, make: bool) -> int:
 
 def own_link(path: str, uid: int) -> bool:
     """Whether path is a symbolic link, and one of ours or of root's.  Raises PyruncError for another's."""
-    status = os.lstat(path)
-    if not S_ISLNK(status.st_mode):
+    status = posix.lstat(path)
+    if status.st_mode & S_IFMT != S_IFLNK:
         return False
     if status.st_uid not in (uid, 0):
         raise PyruncError(f"the state root {path} is a symbolic link of user {status.st_uid}", hint="see --root")
@@ -123,7 +124,7 @@ def container_ids(root: str) -> "list[str]":
     except FileNotFoundError:
         return []
     try:
-        with os.scandir(fd) as entries:
+        with posix.scandir(fd) as entries:
             return sorted(
                 entry.name
                 for entry in entries
@@ -132,7 +133,7 @@ def container_ids(root: str) -> "list[str]":
     except OSError as error:
         raise failure(error, f"read the state root {root}") from error
     finally:
-        os.close(fd)
+        posix.close(fd)
 
 
 def failure(error: OSError, operation: str) -> PyruncError:

@@ -1,8 +1,8 @@
 """The host's side of a container's terminal: handing its master end over, or relaying it to our own terminal."""
 
-import os
+import posix
 
-from pyrunc import foreground, syscalls
+from pyrunc import foreground, pathnames, syscalls
 from pyrunc.errors import PyruncError, from_os_error
 from pyrunc.foreground import POLLIN, SIGCHLD, SIGWINCH
 
@@ -45,14 +45,14 @@ def check_console(terminal: bool, detach: bool, console_socket: "str | None") ->
 def connect_console(socket_path: str) -> int:
     """A connection to the AF_UNIX stream socket at socket_path, whose path may be longer than an address holds."""
     try:
-        if len(os.fsencode(socket_path)) <= SUN_PATH_MAX:
+        if len(syscalls.encode(socket_path)) <= SUN_PATH_MAX:
             return syscalls.unix_connect(syscalls.AT_FDCWD, socket_path)
-        directory, name = os.path.split(socket_path)
-        fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        directory, name = pathnames.split(socket_path)
+        fd = posix.open(directory, posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
         try:
             return syscalls.unix_connect(fd, name)
         finally:
-            os.close(fd)
+            posix.close(fd)
     except (OSError, ValueError) as error:
         what = f"console socket {socket_path}"
         if isinstance(error, ValueError):
@@ -67,11 +67,11 @@ def send_console(socket_path: str, master_fd: int, name: str) -> None:
     """
     connection = connect_console(socket_path)
     try:
-        syscalls.send(connection, os.fsencode(name), (master_fd,))
+        syscalls.send(connection, syscalls.encode(name), (master_fd,))
     except OSError as error:
         raise from_os_error(error, operation=f"console socket {socket_path}") from error
     finally:
-        os.close(connection)
+        posix.close(connection)
 
 
 def adopt_size(master_fd: int) -> None:
@@ -91,7 +91,7 @@ def _copy_size(own_fd: int, master_fd: int) -> None:
 
 
 def _own_terminal(fds: "tuple[int, ...]") -> int:
-    return next((fd for fd in fds if os.isatty(fd)), -1)
+    return next((fd for fd in fds if posix.isatty(fd)), -1)
 
 
 def relay(
@@ -122,7 +122,7 @@ def relay(
     except OSError as error:
         raise from_os_error(error, operation="relay the terminal") from error
     finally:
-        os.close(master_fd)
+        posix.close(master_fd)
     return foreground.exit_status(pid)
 
 
@@ -142,7 +142,7 @@ class _Terminal:
         self._saved: "list[int | list[bytes | int]] | None" = None
 
     def __enter__(self) -> "_Terminal":
-        if not os.isatty(self.stdout):
+        if not posix.isatty(self.stdout):
             self._clear_onlcr()
         self.take()
         return self
@@ -162,7 +162,7 @@ class _Terminal:
 
         To be repeated when we are continued: the shell has set its own mode in between.
         """
-        if os.isatty(self.stdin):
+        if posix.isatty(self.stdin):
             if not self.is_foreground():
                 return False
             self._set_raw()
@@ -172,7 +172,7 @@ class _Terminal:
     def is_foreground(self) -> bool:
         """False when stdin is our controlling terminal and we are in its background (`pyrunc run -t &`)."""
         try:
-            return os.tcgetpgrp(self.stdin) == os.getpgrp()
+            return posix.tcgetpgrp(self.stdin) == posix.getpgrp()
         except OSError:
             # Not our controlling terminal: it has no job control to respect.
             return True
@@ -199,7 +199,7 @@ class _Terminal:
             | termios.IXON
         )
         # The container's terminal already writes \r\n; but when stdout is a pipe, others write to ours.
-        if os.isatty(self.stdout):
+        if posix.isatty(self.stdout):
             oflag &= ~termios.OPOST
         cflag = cflag & ~(termios.CSIZE | termios.PARENB) | termios.CS8
         lflag &= ~(termios.ECHO | termios.ECHONL | termios.ICANON | termios.ISIG | termios.IEXTEN)
@@ -243,7 +243,7 @@ class _Relay:
         self._own = own
         self._signals = signals
         self._stdin = own.stdin
-        self._listening = not os.isatty(own.stdin) or own.is_foreground()
+        self._listening = not posix.isatty(own.stdin) or own.is_foreground()
         self._to_master = b""
         self._from_master = b""
         self._last_byte = b"\n"
@@ -252,7 +252,7 @@ class _Relay:
 
     def run(self) -> None:
         """Relays until the process has ended and its last output is written, or our stdout is gone."""
-        os.set_blocking(self._master, False)
+        posix.set_blocking(self._master, False)
         # While we hold the other end too, the terminal survives that the container closes and reopens it, as
         # init systems do; without, a closed one would read as an error again and again.
         slave = _open_peer(self._master)
@@ -261,12 +261,12 @@ class _Relay:
                 self._step()
         except BrokenPipeError:
             # Nobody reads our stdout.  Closing the master hangs the terminal up, which is what its user would do.
-            os.close(slave)
+            posix.close(slave)
             slave = -1
             self._hang_up()
         finally:
             if slave >= 0:
-                os.close(slave)
+                posix.close(slave)
 
     def _step(self) -> None:
         """Waits until something can be done, and does it."""
@@ -311,7 +311,7 @@ class _Relay:
 
     def _read_stdin(self) -> None:
         try:
-            data = os.read(self._stdin, CHUNK)
+            data = posix.read(self._stdin, CHUNK)
         except BlockingIOError:
             return
         except OSError:
@@ -336,14 +336,14 @@ class _Relay:
 
     def _write_master(self) -> None:
         try:
-            self._to_master = self._to_master[os.write(self._master, self._to_master) :]
+            self._to_master = self._to_master[posix.write(self._master, self._to_master) :]
         except BlockingIOError:
             return
 
     def _read_master(self) -> bool:
         """False when there is nothing to read now."""
         try:
-            self._from_master = os.read(self._master, CHUNK)
+            self._from_master = posix.read(self._master, CHUNK)
         except OSError:
             # EAGAIN, or EIO: all ends but ours are closed, which says no more.
             return False
@@ -354,7 +354,7 @@ class _Relay:
     def _write_stdout(self) -> None:
         # stdout is shared with our caller, so it is not made non-blocking.
         try:
-            written = os.write(self._own.stdout, self._from_master[:PIPE_BUF])
+            written = posix.write(self._own.stdout, self._from_master[:PIPE_BUF])
         except BlockingIOError:
             return
         except OSError as error:
@@ -363,9 +363,9 @@ class _Relay:
 
     def _hang_up(self) -> None:
         """Lets go of the terminal and waits for the process's end."""
-        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-        os.dup2(null, self._master, inheritable=False)
-        os.close(null)
+        null = posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
+        posix.dup2(null, self._master, inheritable=False)
+        posix.close(null)
         while not self._exited:
             signalled, ended = syscalls.poll_all([(self._signals.fd, POLLIN), (self._pidfd, POLLIN)], -1)
             if signalled:
@@ -378,4 +378,4 @@ def _open_peer(master: int) -> int:
     import fcntl
 
     tiocgptpeer = 0x5441
-    return fcntl.ioctl(master, tiocgptpeer, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    return fcntl.ioctl(master, tiocgptpeer, posix.O_RDWR | posix.O_NOCTTY | posix.O_CLOEXEC)

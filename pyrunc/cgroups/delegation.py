@@ -3,7 +3,7 @@
 Only where the container cannot reach anything else: in its own cgroup namespace, with a writable cgroup mount.
 """
 
-import os
+import posix
 
 from pyrunc.cgroups.layout import read_text
 from pyrunc.operations.base import Operation
@@ -64,15 +64,15 @@ class DelegateCgroup(Operation):
     def perform(self, build: "Build | None") -> None:
         if self.directory not in self.paths.values():
             return  # rootless, and the directory could not be made
-        if os.geteuid() != 0:
+        if posix.geteuid() != 0:
             return  # a user owns already what he made, and can give nothing away
-        os.chown(self.directory, self.uid, -1, follow_symlinks=False)
+        posix.chown(self.directory, self.uid, -1, follow_symlinks=False)
         try:
             names = read_text(DELEGATE).split()
         except FileNotFoundError:
             names = list(FALLBACK)
         for name in names:
             try:
-                os.chown(f"{self.directory}/{name}", self.uid, -1, follow_symlinks=False)
+                posix.chown(f"{self.directory}/{name}", self.uid, -1, follow_symlinks=False)
             except FileNotFoundError:
                 continue  # of a controller that is not enabled here

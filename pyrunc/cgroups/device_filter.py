@@ -4,7 +4,7 @@ The program (BPF_PROG_TYPE_CGROUP_DEVICE, see Documentation/admin-guide/cgroup-v
 assembled from the rules, last rule first: each decides about the permissions it names that no later rule decided.
 """
 
-import os
+import posix
 from errno import ENOENT, EPERM
 
 from pyrunc import syscalls
@@ -142,7 +142,7 @@ class AttachDeviceFilter(Operation):
             if not (self.optional and error.errno in DENIED):
                 raise
         finally:
-            os.close(cgroup)
+            posix.close(cgroup)
 
 
 def replace_filters(cgroup: int, program: bytes) -> None:
@@ -162,10 +162,10 @@ def replace_filters(cgroup: int, program: bytes) -> None:
                 for fd in old:
                     bpf(BPF_PROG_DETACH, u32(cgroup, fd, BPF_CGROUP_DEVICE))
         finally:
-            os.close(new)
+            posix.close(new)
     finally:
         for fd in old:
-            os.close(fd)
+            posix.close(fd)
 
 
 def load(program: bytes) -> int:

@@ -1,6 +1,6 @@
 """The container's device rules: resources.devices and what every container may use, and how v1 takes them."""
 
-import os
+import posix
 from errno import ENOENT
 
 from pyrunc.cgroups.operations import DENIED
@@ -133,8 +133,8 @@ class AllowDevices(Operation):
             for file, line in self.writes:
                 if file not in fds:
                     path = f"{self.directory}/{file}"
-                    fds[file] = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-                os.write(fds[file], line.encode())
+                    fds[file] = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW)
+                posix.write(fds[file], line.encode())
         except OSError as error:
             if not (self.optional and error.errno in (*DENIED, ENOENT)):  # ENOENT: not even the cgroup was made
                 raise PyruncError(
@@ -142,4 +142,4 @@ class AllowDevices(Operation):
                 ) from error
         finally:
             for fd in fds.values():
-                os.close(fd)
+                posix.close(fd)

@@ -1,6 +1,6 @@
 """Reading and writing the files of one cgroup: no link is followed, nothing is ever created in passing."""
 
-import os
+import posix
 from errno import EOPNOTSUPP
 
 from pyrunc import syscalls
@@ -18,14 +18,14 @@ def is_file_name(name: str) -> bool:
 def write_file(directory: str, name: str, value: str) -> None:
     """Writes value to an existing file of a cgroup.  Raises OSError with the file's name."""
     path = f"{directory}/{name}"
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    fd = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW)
     try:
-        os.write(fd, value.encode())
+        posix.write(fd, value.encode())
     except OSError as error:
         error.filename = path
         raise
     finally:
-        os.close(fd)
+        posix.close(fd)
 
 
 def read_file(directory: str, name: str) -> str:
@@ -38,9 +38,9 @@ def open_cgroup(directory: str) -> int:
 
     Raises OSError, and PyruncError for a directory of another file system (a hierarchy that is not mounted).
     """
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    fd = posix.open(directory, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC | posix.O_NOFOLLOW)
     if syscalls.fstatfs_type(fd) not in (CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC):
-        os.close(fd)
+        posix.close(fd)
         raise PyruncError(f"{directory}: not on a cgroup file system")
     return fd
 
@@ -52,7 +52,7 @@ def walk(directory: str) -> "Iterator[tuple[int, str]]":
     down by name and up by "..".  It is only good until the next step.  Raises OSError when the tree changes.
     """
     parent, _, top = directory.rpartition("/")
-    fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    fd = posix.open(parent, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC | posix.O_NOFOLLOW)
     try:
         trail = [(top, [top])]  # per level: the name entered last, the names still to enter
         while trail:
@@ -68,38 +68,38 @@ def walk(directory: str) -> "Iterator[tuple[int, str]]":
                 fd = step(fd, "..")
                 yield fd, trail[-1][0]
     finally:
-        os.close(fd)
+        posix.close(fd)
 
 
 def step(fd: int, name: str) -> int:
     """The descriptor of name in the directory fd, which is closed when that worked."""
-    entered = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=fd)
-    os.close(fd)
+    entered = posix.open(name, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC | posix.O_NOFOLLOW, dir_fd=fd)
+    posix.close(fd)
     return entered
 
 
 def children(fd: int) -> "list[str]":
     """The names of the cgroups directly below the one that fd is open on."""
-    if os.stat(fd).st_nlink == 2:  # kernfs counts sub-directories: most cgroups have none, and hundred files to list
+    if posix.stat(fd).st_nlink == 2:  # kernfs counts sub-directories: most cgroups have none, and hundred files to list
         return []
-    with os.scandir(fd) as entries:
+    with posix.scandir(fd) as entries:
         return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
 
 
 def pids_in(directory_fd: int, name: str) -> "list[int]":
     """The processes of one cgroup, without those below it; 0 is one outside the caller's pid namespace."""
-    fd = os.open(f"{name}/cgroup.procs", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=directory_fd)
+    fd = posix.open(f"{name}/cgroup.procs", posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW, dir_fd=directory_fd)
     try:
-        data = more = os.read(fd, 65536)
+        data = more = posix.read(fd, 65536)
         while more:
-            more = os.read(fd, 65536)
+            more = posix.read(fd, 65536)
             data += more
     except OSError as error:
         if error.errno == EOPNOTSUPP:
             return []  # a threaded cgroup: its processes are listed in its domain's
         raise
     finally:
-        os.close(fd)
+        posix.close(fd)
     return [int(word) for word in data.split()]
 
 

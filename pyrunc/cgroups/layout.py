@@ -1,9 +1,9 @@
 """Where the host's cgroup hierarchies are mounted, and where the calling process is in them (cgroups(7))."""
 
-import os
+import posix
 from errno import ENOENT
 
-from pyrunc import syscalls
+from pyrunc import pathnames, syscalls
 
 CGROUP_ROOT = "/sys/fs/cgroup"
 CGROUP_SUPER_MAGIC = 0x27E0EB
@@ -44,7 +44,7 @@ def detect(root: str = CGROUP_ROOT, proc: str = "/proc/self") -> Layout:
         own = memberships.get(UNIFIED, "/")
         return Layout(2, {UNIFIED: root}, {UNIFIED: below_mount(root, own, proc)})
     try:
-        entries = os.listdir(root)
+        entries = posix.listdir(root)
     except FileNotFoundError:
         entries = []
     hierarchies: dict[str, str] = {}
@@ -88,7 +88,7 @@ def find_mount(root: str, entries: "list[str]", names: str) -> "str | None":
                 return f"{root}/{entry}"
         for name in controllers:  # or only "cpu" is there, perhaps as a link
             if name in entries:
-                return os.path.realpath(f"{root}/{name}")
+                return pathnames.realpath(f"{root}/{name}")
     return None
 
 
@@ -106,7 +106,7 @@ def below_mount(mount: str, path: str, proc: str) -> str:
 
     They differ where only a part of the hierarchy is mounted: then mountinfo says which.
     """
-    if path == "/" or os.stat(mount).st_ino == KERNFS_ROOT_INODE:
+    if path == "/" or posix.stat(mount).st_ino == KERNFS_ROOT_INODE:
         return path
     for shown, point, _, _ in mount_table(proc):
         if point == mount and shown != "/" and (path + "/").startswith(shown + "/"):
@@ -136,7 +136,7 @@ def unescape(text: str) -> str:
 def filesystem_type(path: str) -> int:
     """f_type of statfs(2), 0 when path does not exist."""
     try:
-        fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = posix.open(path, posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
     except OSError as error:
         if error.errno == ENOENT:
             return 0
@@ -144,18 +144,18 @@ def filesystem_type(path: str) -> int:
     try:
         return syscalls.fstatfs_type(fd)
     finally:
-        os.close(fd)
+        posix.close(fd)
 
 
 def read_text(path: str) -> str:
     """A whole file of procfs or cgroupfs."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW)
     try:
-        data = os.read(fd, 65536)
+        data = posix.read(fd, 65536)
         more = data
         while more:  # reads of these files may be short; only an empty one is the end
-            more = os.read(fd, 65536)
+            more = posix.read(fd, 65536)
             data += more
         return data.decode("utf-8", "surrogateescape")
     finally:
-        os.close(fd)
+        posix.close(fd)

@@ -3,10 +3,11 @@
 `paths` is always a plan's (or state's) controller -> directory; one directory may serve several controllers.
 """
 
-import os
+import posix
 import time
 from errno import EBUSY, ENAMETOOLONG, ENODEV, ENOENT, ENOTEMPTY, EOPNOTSUPP
 
+from pyrunc import pathnames
 from pyrunc.cgroups.files import pids_in, read_file, walk, write_file
 from pyrunc.cgroups.layout import UNIFIED
 from pyrunc.errors import PyruncError, from_os_error, reason_of
@@ -41,11 +42,11 @@ def attach(paths: "dict[str, str]", pid: int, beside: int = 0) -> None:
 
 
 def write_pid(path: str, text: bytes, dir_fd: "int | None" = None) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=dir_fd)
+    fd = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW, dir_fd=dir_fd)
     try:
-        os.write(fd, text)
+        posix.write(fd, text)
     finally:
-        os.close(fd)
+        posix.close(fd)
 
 
 def attach_beside(directory: str, text: bytes, other: int) -> bool:
@@ -106,7 +107,7 @@ def signal_members(paths: "dict[str, str]", signal: int) -> "list[int]":
     pids.pop(0, None)
     for pid in pids:
         try:
-            os.kill(pid, signal)
+            posix.kill(pid, signal)
         except ProcessLookupError:
             continue  # it ended meanwhile
         except OSError as error:
@@ -211,7 +212,7 @@ def remove(paths: "dict[str, str]", timeout: float = 10.0) -> None:
 def remove_tree(directory: str) -> bool:
     """Removes a cgroup and those below it, as far as they are empty; whether nothing is left."""
     try:
-        os.rmdir(directory)
+        posix.rmdir(directory)
         return True
     except OSError as error:
         if error.errno in GONE:
@@ -221,7 +222,7 @@ def remove_tree(directory: str) -> bool:
     try:
         for fd, name in walk(directory):
             try:
-                os.rmdir(name, dir_fd=fd)
+                posix.rmdir(name, dir_fd=fd)
                 gone = True
             except OSError as error:
                 if error.errno not in (EBUSY, ENOTEMPTY, *GONE):
@@ -230,7 +231,7 @@ def remove_tree(directory: str) -> bool:
     except OSError as error:
         if error.errno not in GONE:  # ENOENT: the tree changed under the walk
             raise from_os_error(error, operation=f"remove cgroup {directory}") from error
-        return not os.path.isdir(directory)
+        return not pathnames.isdir(directory)
     return gone  # of the last one, which is directory itself
 
 
@@ -251,7 +252,7 @@ def remove_empty(paths: "dict[str, str]") -> None:
     """Removes those of the container's cgroups that are empty, and touches nothing in the others."""
     for directory in set(paths.values()):
         try:
-            os.rmdir(directory)
+            posix.rmdir(directory)
         except OSError as error:
             if error.errno not in (ENOENT, ENOTEMPTY, EBUSY):
                 raise from_os_error(error, operation="remove the cgroup") from error

@@ -3,7 +3,7 @@
 They run in the runtime's own namespaces and need nothing of the build: None may be passed for it.
 """
 
-import os
+import posix
 from errno import EACCES, EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, EOPNOTSUPP, EPERM, EROFS
 
 from pyrunc.cgroups.files import open_cgroup, pids_in, read_file, walk, write_file
@@ -43,7 +43,7 @@ class MakeCgroup(Operation):
     def perform(self, build: "Build | None") -> None:
         try:
             self.made = self.make(self.directory)
-            os.close(open_cgroup(self.directory))
+            posix.close(open_cgroup(self.directory))
         except OSError as error:
             if not self.rootless or error.errno not in DENIED:
                 raise
@@ -62,14 +62,14 @@ class MakeCgroup(Operation):
     def make(self, directory: str) -> bool:
         """mkdir -p below the mount point; whether the last part is new."""
         try:
-            os.mkdir(directory, 0o755)
+            posix.mkdir(directory, 0o755)
         except OSError as error:
             if error.errno == EEXIST:
                 return False
             if error.errno != ENOENT or len(directory) <= len(self.mount):
                 raise
             self.make(directory.rpartition("/")[0])
-            os.mkdir(directory, 0o755)
+            posix.mkdir(directory, 0o755)
         self.prepare_new(directory)
         return True
 

@@ -1,7 +1,6 @@
 """Where `exec --cgroup` puts a process: in the container's cgroups or below them."""
 
-import os
-
+from pyrunc import pathnames
 from pyrunc.cgroups.layout import NAMED_SYSTEMD, SYSTEMD
 from pyrunc.errors import PyruncError
 
@@ -34,7 +33,7 @@ def exec_paths(paths: "dict[str, str]", option: "list[str]") -> "dict[str, str]"
 
 def below(base: str, path: str) -> str:
     """base/path, which must not lead out of base."""
-    target = os.path.normpath(f"{base}/{path}")
+    target = pathnames.normpath(f"{base}/{path}")
     if target != base and not target.startswith(base + "/"):
         raise PyruncError(f"{path} is not a sub cgroup path")
     return target

@@ -4,8 +4,7 @@ This is the cgroupfs driver: pyrunc writes to the cgroup file system itself.  An
 `plan_cgroup` (who makes the directories, and where); `plan_limits` and members.py work on any directories.
 """
 
-import os
-
+from pyrunc import pathnames
 from pyrunc.cgroups.layout import UNIFIED
 from pyrunc.cgroups.operations import EnableControllers, MakeCgroup, MakeCpusetCgroup
 from pyrunc.errors import PyruncError
@@ -97,7 +96,7 @@ def directories(cgroups_path: str, container_id: str, layout: "Layout") -> "dict
     none) at the caller's own cgroup; on v2 at the one above, since no cgroup with processes in it can hand
     controllers down.  ".." does not lead out.
     """
-    inner = os.path.normpath("/" + (cgroups_path or container_id)).lstrip("/")
+    inner = pathnames.normpath("/" + (cgroups_path or container_id)).lstrip("/")
     if not inner:
         raise PyruncError(f"{cgroups_path!r} does not name a cgroup of its own", place=PLACE)
     paths = {}

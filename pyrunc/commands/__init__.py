@@ -1,7 +1,8 @@
 """One module a command: run(invocation) reads its options, calls the container and prints."""
 
-import os
+import posix
 
+from pyrunc import pathnames
 from pyrunc.errors import PyruncError, reason_of
 
 TYPE_CHECKING = False
@@ -14,7 +15,7 @@ def write(text: str) -> None:
     data = text.encode("utf-8", "surrogateescape")
     try:
         while data:
-            data = data[os.write(1, data) :]
+            data = data[posix.write(1, data) :]
     except OSError as error:
         raise PyruncError(f"write stdout: {reason_of(error.errno or 0)}", errno=error.errno or 0) from error
 
@@ -22,7 +23,7 @@ def write(text: str) -> None:
 def bundle_of(invocation: "Invocation") -> str:
     """The absolute bundle directory: --bundle, or the current directory."""
     try:
-        return os.path.abspath(invocation.options.text("bundle") or ".")
+        return pathnames.abspath(invocation.options.text("bundle") or ".")
     except OSError as error:
         raise PyruncError(f"the current directory: {reason_of(error.errno or 0)}", errno=error.errno or 0) from error
 
@@ -40,6 +41,6 @@ def rootless_of(invocation: "Invocation") -> str:
 def refuse_systemd_cgroup(invocation: "Invocation") -> None:
     """Raises PyruncError under --systemd-cgroup: a container in other cgroups than asked for would be a surprise."""
     if invocation.settings.flag("systemd-cgroup"):
-        if not os.path.isdir("/run/systemd/system"):
+        if not pathnames.isdir("/run/systemd/system"):
             raise PyruncError("systemd not running on this host, cannot use systemd cgroups manager")
         raise PyruncError("option --systemd-cgroup is not supported", hint="leave it out: cgroups are made directly")

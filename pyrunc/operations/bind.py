@@ -1,6 +1,6 @@
 """Binds: a directory or file of the host, seen in the container."""
 
-import os
+import posix
 from errno import EINVAL
 
 from pyrunc.errors import PyruncError, SystemCallError
@@ -64,14 +64,14 @@ class BindMount(Mount):
     def perform(self, build: "Build") -> None:
         if self.clone < 0:
             self.clone = self._open(build)
-        if os.stat(self.clone).st_mode & S_IFMT == S_IFDIR:
+        if posix.stat(self.clone).st_mode & S_IFMT == S_IFDIR:
             target, _made = self.open_directory(build)
         else:
             target = self.open_file(build)
         try:
             self.attach(build, self.clone, target)
         finally:
-            os.close(target)
+            posix.close(target)
 
     def _open(self, build: "Build") -> int:
         """A detached copy of the source's mount, with all that is to be different about it."""
@@ -106,4 +106,4 @@ class BindMount(Mount):
             raise
         finally:
             if not own:
-                os.close(userns)
+                posix.close(userns)

@@ -1,6 +1,6 @@
 """The state that the operations of the file system stage share while they are performed."""
 
-import os
+import posix
 
 from pyrunc.operations.paths import open_or_make_directory
 
@@ -97,7 +97,7 @@ class Build:
     def close(self) -> None:
         """Closes everything that operations left open for later ones, the root among it."""
         for fd in self._kept:
-            os.close(fd)
+            posix.close(fd)
         self._kept.clear()
         self._directories.clear()
         self.root = self.masked_dir = self.masked_file = self.null = -1

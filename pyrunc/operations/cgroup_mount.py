@@ -1,6 +1,6 @@
 """The cgroup file systems of a container: mounts of type "cgroup", whatever the host has."""
 
-import os
+import posix
 from errno import EBUSY, EPERM
 
 from pyrunc.errors import SystemCallError
@@ -37,7 +37,7 @@ def bind_cgroup(path: str, attributes: int) -> int:
     try:
         mount_setattr(mount, AT_EMPTY_PATH, set=attributes, propagation=MS_SLAVE)
     except OSError:
-        os.close(mount)
+        posix.close(mount)
         raise
     return mount
 
@@ -72,9 +72,9 @@ class Cgroup2Mount(Mount):
             try:
                 self.attach(build, mount, target)
             finally:
-                os.close(mount)
+                posix.close(mount)
         finally:
-            os.close(target)
+            posix.close(target)
 
     def _make(self) -> int:
         if self.own:
@@ -155,27 +155,27 @@ class Cgroup1Mount(Mount):
                 if self.read_only:
                     mount_setattr(tmpfs, AT_EMPTY_PATH, set=MOUNT_ATTR_RDONLY)
             finally:
-                os.close(tmpfs)
+                posix.close(tmpfs)
         finally:
-            os.close(target)
+            posix.close(target)
 
     def _add(self, tmpfs: int, each: Hierarchy, clone: int) -> None:
         mount = clone
         if mount < 0:
             mount = each.mount(self.attributes) if self.own else bind_cgroup(each.bound, self.attributes)
         try:
-            os.mkdir(each.directory, 0o755, dir_fd=tmpfs)
-            point = os.open(each.directory, O_PATH_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=tmpfs)
+            posix.mkdir(each.directory, 0o755, dir_fd=tmpfs)
+            point = posix.open(each.directory, O_PATH_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC, dir_fd=tmpfs)
             try:
                 move_mount(mount, point)
             finally:
-                os.close(point)
+                posix.close(point)
             if "," in each.directory:
                 for name in each.directory.split(","):
-                    os.symlink(each.directory, name, dir_fd=tmpfs)
+                    posix.symlink(each.directory, name, dir_fd=tmpfs)
         finally:
             if clone < 0:
-                os.close(mount)
+                posix.close(mount)
 
 
 def hierarchies_of(layout: "Layout", paths: "dict[str, str]") -> list[Hierarchy]:

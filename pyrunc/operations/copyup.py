@@ -1,6 +1,6 @@
 """Copying what a directory of the image holds into the tmpfs that is about to hide it: the option tmpcopyup."""
 
-import os
+import posix
 from errno import EINVAL, ENOTSUP, EPERM
 
 from pyrunc.errors import PyruncError
@@ -14,7 +14,7 @@ CHUNK = 1 << 20
 
 S_IFMT, S_IFDIR, S_IFREG, S_IFLNK = 0o170000, 0o040000, 0o100000, 0o120000
 
-NOFOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC
+NOFOLLOW = posix.O_NOFOLLOW | posix.O_CLOEXEC
 
 
 def copy_up(source: int, target: int) -> None:
@@ -25,74 +25,74 @@ def copy_up(source: int, target: int) -> None:
     every name is opened in the descriptor of its directory, so that whoever changes the tree meanwhile can
     spoil no more than the copy.  Raises OSError (ENOSPC when the tmpfs is full), PyruncError at the bounds.
     """
-    writable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | NOFOLLOW, dir_fd=target)
+    writable = posix.open(".", posix.O_RDONLY | posix.O_DIRECTORY | NOFOLLOW, dir_fd=target)
     try:
         _copy_directory(source, writable, 0, [MAX_ENTRIES])
     finally:
-        os.close(writable)
+        posix.close(writable)
 
 
 def _copy_directory(source: int, target: int, depth: int, left: list[int]) -> None:
     if depth > MAX_DEPTH:
         raise PyruncError(f"tmpcopyup: more than {MAX_DEPTH} directories below one another")
-    readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | NOFOLLOW, dir_fd=source)
+    readable = posix.open(".", posix.O_RDONLY | posix.O_DIRECTORY | NOFOLLOW, dir_fd=source)
     try:
-        names = os.listdir(readable)
+        names = posix.listdir(readable)
         left[0] -= len(names)
         if left[0] < 0:
             raise PyruncError(f"tmpcopyup: more than {MAX_ENTRIES} files")
         for name in names:
             _copy_entry(readable, target, name, depth, left)
-        _copy_attributes(readable, target, os.stat(readable))
+        _copy_attributes(readable, target, posix.stat(readable))
     finally:
-        os.close(readable)
+        posix.close(readable)
 
 
 def _copy_entry(source: int, target: int, name: str, depth: int, left: list[int]) -> None:
     try:
-        kind = os.stat(name, dir_fd=source, follow_symlinks=False).st_mode & S_IFMT
+        kind = posix.stat(name, dir_fd=source, follow_symlinks=False).st_mode & S_IFMT
     except FileNotFoundError:
         return  # gone since the directory was read
     if kind == S_IFLNK:
-        os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
-        status = os.stat(name, dir_fd=source, follow_symlinks=False)
-        _allowed(os.chown, name, status.st_uid, status.st_gid, dir_fd=target, follow_symlinks=False)
+        posix.symlink(posix.readlink(name, dir_fd=source), name, dir_fd=target)
+        status = posix.stat(name, dir_fd=source, follow_symlinks=False)
+        _allowed(posix.chown, name, status.st_uid, status.st_gid, dir_fd=target, follow_symlinks=False)
     elif kind == S_IFDIR:
-        inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | NOFOLLOW, dir_fd=source)
+        inner = posix.open(name, posix.O_RDONLY | posix.O_DIRECTORY | NOFOLLOW, dir_fd=source)
         try:
-            os.mkdir(name, 0o700, dir_fd=target)
-            copy = os.open(name, os.O_RDONLY | os.O_DIRECTORY | NOFOLLOW, dir_fd=target)
+            posix.mkdir(name, 0o700, dir_fd=target)
+            copy = posix.open(name, posix.O_RDONLY | posix.O_DIRECTORY | NOFOLLOW, dir_fd=target)
             try:
                 _copy_directory(inner, copy, depth + 1, left)
             finally:
-                os.close(copy)
+                posix.close(copy)
         finally:
-            os.close(inner)
+            posix.close(inner)
     elif kind == S_IFREG:
         # Not to hang on a fifo that has taken the file's place: O_NONBLOCK.
-        inner = os.open(name, os.O_RDONLY | os.O_NONBLOCK | NOFOLLOW, dir_fd=source)
+        inner = posix.open(name, posix.O_RDONLY | posix.O_NONBLOCK | NOFOLLOW, dir_fd=source)
         try:
-            status = os.stat(inner)
+            status = posix.stat(inner)
             if status.st_mode & S_IFMT != S_IFREG:
                 return
-            copy = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW, 0o600, dir_fd=target)
+            copy = posix.open(name, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | NOFOLLOW, 0o600, dir_fd=target)
             try:
-                while os.sendfile(copy, inner, None, CHUNK):
+                while posix.sendfile(copy, inner, None, CHUNK):
                     pass
                 _copy_attributes(inner, copy, status)
             finally:
-                os.close(copy)
+                posix.close(copy)
         finally:
-            os.close(inner)
+            posix.close(inner)
 
 
-def _copy_attributes(source: int, target: int, status: os.stat_result) -> None:
+def _copy_attributes(source: int, target: int, status: posix.stat_result) -> None:
     """Owner first: changing it clears the set-user-ID bit and file capabilities."""
-    _allowed(os.chown, target, status.st_uid, status.st_gid)
-    os.chmod(target, status.st_mode & 0o7777)
-    for name in os.listxattr(source):
-        _allowed(os.setxattr, target, name, os.getxattr(source, name))
-    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    _allowed(posix.chown, target, status.st_uid, status.st_gid)
+    posix.chmod(target, status.st_mode & 0o7777)
+    for name in posix.listxattr(source):
+        _allowed(posix.setxattr, target, name, posix.getxattr(source, name))
+    posix.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def _allowed(call: "object", *arguments: "object", **options: "object") -> None:

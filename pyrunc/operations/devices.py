@@ -1,6 +1,6 @@
 """Device nodes and the links of /dev, all made in the descriptor of their directory."""
 
-import os
+import posix
 from errno import EPERM
 
 from pyrunc.errors import PyruncError, SystemCallError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 TYPES = {"c": 0o020000, "u": 0o020000, "b": 0o060000, "p": 0o010000}
 """S_IFCHR, S_IFBLK, S_IFIFO by the letters of config.json ("u": unbuffered, which is a character device)."""
 
-NULL_DEVICE = os.makedev(1, 3)
+NULL_DEVICE = posix.makedev(1, 3)
 
 DEFAULT_DEVICES = (
     ("/dev/null", 1, 3),
@@ -61,7 +61,7 @@ class MakeDevice(Operation):
         super().__init__(place)
         self.path = path
         self.kind = kind
-        self.device = 0 if kind == "p" else os.makedev(major, minor)
+        self.device = 0 if kind == "p" else posix.makedev(major, minor)
         self.mode = mode
         self.uid = uid
         self.gid = gid
@@ -79,7 +79,7 @@ class MakeDevice(Operation):
         parent, _slash, name = self.path.rpartition("/")
         directory = build.directory(parent or "/")
         try:
-            os.mknod(name, TYPES[self.kind] | self.mode, self.device, dir_fd=directory)
+            posix.mknod(name, TYPES[self.kind] | self.mode, self.device, dir_fd=directory)
         except FileExistsError:
             pass
         except OSError as error:
@@ -87,7 +87,7 @@ class MakeDevice(Operation):
                 self._bind(build)
                 return
             raise SystemCallError(error.errno or 0, "mknodat", self.path) from error
-        node = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        node = posix.open(name, posix.O_PATH | posix.O_NOFOLLOW | posix.O_CLOEXEC, dir_fd=directory)
         try:
             status = self._check(node, "there is already something else")
             if status.st_uid != self.uid or status.st_gid != self.gid:
@@ -95,9 +95,9 @@ class MakeDevice(Operation):
             if status.st_mode & 0o7777 != self.mode:
                 fchmod_path(node, self.mode)
             if self.path == "/dev/null" and self.device == NULL_DEVICE:
-                build.null = build.keep(os.dup(node))
+                build.null = build.keep(posix.dup(node))
         finally:
-            os.close(node)
+            posix.close(node)
 
     def _bind(self, build: "Build") -> None:
         source = open_tree(AT_FDCWD, self.path, OPEN_TREE_CLONE)
@@ -107,19 +107,19 @@ class MakeDevice(Operation):
             try:
                 move_mount(source, target)
             finally:
-                os.close(target)
+                posix.close(target)
         finally:
-            os.close(source)
+            posix.close(source)
 
-    def _check(self, node: int, complaint: str) -> os.stat_result:
-        status = os.stat(node)
+    def _check(self, node: int, complaint: str) -> posix.stat_result:
+        status = posix.stat(node)
         if status.st_mode & 0o170000 != TYPES[self.kind] or status.st_rdev != self.device:
             raise PyruncError(f"{self.path} is not the device {self._numbers(self.kind, self.device)}: {complaint}")
         return status
 
     @staticmethod
     def _numbers(kind: str, device: int) -> str:
-        return "p" if kind == "p" else f"{kind} {os.major(device)}:{os.minor(device)}"
+        return "p" if kind == "p" else f"{kind} {posix.major(device)}:{posix.minor(device)}"
 
 
 class MakeDeviceLinks(Operation):
@@ -134,19 +134,19 @@ class MakeDeviceLinks(Operation):
         directory = build.directory("/dev")
         for name, target in LINKS:
             make_link(directory, name, target)
-        if os.access("/proc/kcore", os.F_OK):
+        if posix.access("/proc/kcore", posix.F_OK):
             make_link(directory, "core", "/proc/kcore")
         # Each container has its own pseudo-terminals: whatever is called ptmx must lead to those.
         try:
-            os.unlink("ptmx", dir_fd=directory)
+            posix.unlink("ptmx", dir_fd=directory)
         except FileNotFoundError:
             pass
-        os.symlink("pts/ptmx", "ptmx", dir_fd=directory)
+        posix.symlink("pts/ptmx", "ptmx", dir_fd=directory)
 
 
 def make_link(directory: int, name: str, target: str) -> None:
     """Makes a link unless the name is taken."""
     try:
-        os.symlink(target, name, dir_fd=directory)
+        posix.symlink(target, name, dir_fd=directory)
     except FileExistsError:
         pass

@@ -1,6 +1,6 @@
 """Mounts of file systems of their own: tmpfs, devpts, mqueue, sysfs, proc, and whatever else the kernel knows."""
 
-import os
+import posix
 from errno import EPERM
 
 from pyrunc.errors import PyruncError, SystemCallError
@@ -32,7 +32,7 @@ def context_log(fs_fd: int) -> str:
     lines: list[str] = []
     while True:
         try:
-            line = os.read(fs_fd, 4096).decode("utf-8", "replace").strip()
+            line = posix.read(fs_fd, 4096).decode("utf-8", "replace").strip()
         except OSError:
             return "; ".join(lines)
         # "e tmpfs: Bad value for 'size'": e, w or i tells how grave it is.
@@ -61,7 +61,7 @@ def make_mount(
         error.detail = context_log(fs_fd)
         raise
     finally:
-        os.close(fs_fd)
+        posix.close(fs_fd)
 
 
 class FilesystemMount(Mount):
@@ -117,13 +117,13 @@ class FilesystemMount(Mount):
             self.finish(self.mount, target, made)
             self.attach(build, self.mount, target)
         finally:
-            os.close(target)
+            posix.close(target)
 
     def words_for(self, target: int, made: bool) -> "list[tuple[str, str | None]]":
         """What the file system is told.  A tmpfs without a mode gets that of the directory which it hides: that
         may be one that only root, or everybody, may write to."""
         if self.fstype == "tmpfs" and not made and all(key != "mode" for key, _value in self.words):
-            return [("mode", f"{os.stat(target).st_mode & 0o7777:o}"), *self.words]
+            return [("mode", f"{posix.stat(target).st_mode & 0o7777:o}"), *self.words]
         return self.words
 
     def make(self, build: "Build", words: "list[tuple[str, str | None]]") -> int:

@@ -1,6 +1,6 @@
 """Hiding paths of the container and making some read-only, each on the one descriptor that was looked up."""
 
-import os
+import posix
 from errno import ENOENT
 
 from pyrunc.errors import PyruncError, SystemCallError
@@ -29,10 +29,10 @@ def open_host_null() -> int:
     A mask that binds something else, because the container exchanged its own /dev/null, would open a door
     (CVE-2025-31133); a mask that is left out for want of a /dev/null would leave one open.
     """
-    fd = os.open("/dev/null", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
-    status = os.stat(fd)
+    fd = posix.open("/dev/null", posix.O_PATH | posix.O_NOFOLLOW | posix.O_CLOEXEC)
+    status = posix.stat(fd)
     if status.st_mode & S_IFMT != S_IFCHR or status.st_rdev != NULL_DEVICE:
-        os.close(fd)
+        posix.close(fd)
         raise PyruncError("/dev/null of the host is not the null device (1:3)")
     return fd
 
@@ -48,11 +48,11 @@ def null_mount(build: "Build") -> int:
     try:
         mount = open_tree(null, "", AT_EMPTY_PATH | OPEN_TREE_CLONE)
     finally:
-        os.close(null)
+        posix.close(null)
     try:
         mount_setattr(mount, AT_EMPTY_PATH, set=MOUNT_ATTR_RDONLY)
     except OSError:
-        os.close(mount)
+        posix.close(mount)
         raise
     return mount
 
@@ -82,7 +82,7 @@ class MaskPath(Operation):
                 return
             raise
         try:
-            if os.stat(target).st_mode & S_IFMT == S_IFDIR:
+            if posix.stat(target).st_mode & S_IFMT == S_IFDIR:
                 if build.masked_dir >= 0:
                     attach_copy(build.masked_dir, target)
                 else:
@@ -96,7 +96,7 @@ class MaskPath(Operation):
                 move_mount(mount, target)
                 build.masked_file = mount
         finally:
-            os.close(target)
+            posix.close(target)
 
     def _empty_directory(self) -> int:
         words: list[tuple[str, str | None]] = [("nr_blocks", "1"), ("nr_inodes", "1"), ("mode", "755")]
@@ -131,9 +131,9 @@ class ReadonlyPath(Operation):
                 mount_setattr(mount, AT_EMPTY_PATH | AT_RECURSIVE, set=MOUNT_ATTR_RDONLY)
                 move_mount(mount, target)
             finally:
-                os.close(mount)
+                posix.close(mount)
         finally:
-            os.close(target)
+            posix.close(target)
 
 
 def attach_copy(mount: int, target: int) -> None:
@@ -142,4 +142,4 @@ def attach_copy(mount: int, target: int) -> None:
     try:
         move_mount(copy, target)
     finally:
-        os.close(copy)
+        posix.close(copy)

@@ -1,6 +1,6 @@
 """What all mounts have in common: a destination in the root, made if it is missing, and the rules for /proc."""
 
-import os
+import posix
 from errno import ENOTDIR
 
 from pyrunc.errors import PyruncError, SystemCallError
@@ -53,12 +53,12 @@ LXCFS_FILES = (
 """The only files of /proc that may be mounted over: lxcfs shows the container's own numbers there."""
 
 LOCKABLE = (
-    (MOUNT_ATTR_RDONLY, "ro", os.ST_RDONLY),
-    (MOUNT_ATTR_NOSUID, "nosuid", os.ST_NOSUID),
-    (MOUNT_ATTR_NODEV, "nodev", os.ST_NODEV),
-    (MOUNT_ATTR_NOEXEC, "noexec", os.ST_NOEXEC),
-    (MOUNT_ATTR_NOATIME, "noatime", os.ST_NOATIME),
-    (MOUNT_ATTR_NODIRATIME, "nodiratime", os.ST_NODIRATIME),
+    (MOUNT_ATTR_RDONLY, "ro", posix.ST_RDONLY),
+    (MOUNT_ATTR_NOSUID, "nosuid", posix.ST_NOSUID),
+    (MOUNT_ATTR_NODEV, "nodev", posix.ST_NODEV),
+    (MOUNT_ATTR_NOEXEC, "noexec", posix.ST_NOEXEC),
+    (MOUNT_ATTR_NOATIME, "noatime", posix.ST_NOATIME),
+    (MOUNT_ATTR_NODIRATIME, "nodiratime", posix.ST_NODIRATIME),
     (MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow", 0x2000),
 )
 """MOUNT_ATTR_*, its word, and how statfs(2) shows it."""
@@ -98,8 +98,8 @@ class Mount(Operation):
     def open_file(self, build: "Build") -> int:
         """The destination as anything but a directory."""
         fd = open_or_make_file(build.root, self.destination)
-        if os.stat(fd).st_mode & S_IFMT == S_IFDIR:
-            os.close(fd)
+        if posix.stat(fd).st_mode & S_IFMT == S_IFDIR:
+            posix.close(fd)
             raise SystemCallError(ENOTDIR, "mount a file on", self.destination)
         return fd
 
@@ -108,7 +108,7 @@ class Mount(Operation):
         self.refuse_proc(build, target)
         move_mount(mount, target)
         if self.destination == "/":
-            build.root = build.keep(os.dup(mount))
+            build.root = build.keep(posix.dup(mount))
 
     def refuse_proc(self, build: "Build", target: int) -> None:
         """Refuses a target that turned out, by way of a link, to be in the procfs on the container's /proc."""
@@ -119,7 +119,7 @@ class Mount(Operation):
             if mount_id(proc) == mount_id(target):
                 raise PyruncError(f'"{self.destination}" cannot be mounted because it is inside /proc')
         finally:
-            os.close(proc)
+            posix.close(proc)
 
 
 def check_destination(destination: str, fstype: str, bind: bool) -> None:
@@ -136,7 +136,7 @@ def check_destination(destination: str, fstype: str, bind: bool) -> None:
 
 def check_proc_source(source: int, destination: str) -> None:
     """What is bound on /proc must be a procfs, and its root."""
-    if fstatfs_type(source) != PROC_SUPER_MAGIC or os.stat(source).st_ino != 1:
+    if fstatfs_type(source) != PROC_SUPER_MAGIC or posix.stat(source).st_ino != 1:
         raise PyruncError(f'"{destination}" cannot be mounted because it is not of type proc')
 
 
@@ -193,7 +193,7 @@ def apply_changes(mount: int, wanted: "list[Change]") -> None:
 
 def locked_attributes(mount: int, set: int, clear: int) -> list[str]:
     """Those attributes that were to be cleared and that the mount still has."""
-    present = os.fstatvfs(mount).f_flag
+    present = posix.fstatvfs(mount).f_flag
     if clear & MOUNT_ATTR__ATIME:
         clear = clear & ~MOUNT_ATTR__ATIME | MOUNT_ATTR_NOATIME & ~set
     return [word for bit, word, shown in LOCKABLE if clear & bit and present & shown]

@@ -1,6 +1,6 @@
 """File systems that only mount(2) can mount: fsconfig(2) cannot say all that it says."""
 
-import os
+import posix
 
 from pyrunc.errors import PyruncError
 from pyrunc.operations.constants import (
@@ -53,4 +53,4 @@ class OldMount(FilesystemMount):
                 raise PyruncError(f"{self.destination} was exchanged while it was being mounted on")
             self.finish(self.mount, target, made)
         finally:
-            os.close(target)
+            posix.close(target)

@@ -7,7 +7,7 @@ everything later is done on the descriptor that came out.  What is missing is ma
 in the descriptor of the one before.
 """
 
-import os
+import posix
 import time
 from errno import EAGAIN, EEXIST, ELOOP, ENOENT, ENOSYS, ENOTDIR, EPERM
 
@@ -15,8 +15,8 @@ from pyrunc.errors import PyruncError, SystemCallError
 from pyrunc.operations.constants import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS
 from pyrunc.syscalls import openat2
 
-O_PATH = os.O_PATH
-O_PATH_DIRECTORY = os.O_PATH | os.O_DIRECTORY
+O_PATH = posix.O_PATH
+O_PATH_DIRECTORY = posix.O_PATH | posix.O_DIRECTORY
 
 S_IFMT = 0o170000
 S_IFDIR = 0o040000
@@ -87,7 +87,7 @@ def make_directory(root: int, path: str, mode: int = 0o755, *, strict: bool = Fa
                     if not path:
                         raise
                     break
-                os.close(directory)
+                posix.close(directory)
                 directory = child
                 existing.append(name)
                 missing = missing[1:]
@@ -96,7 +96,7 @@ def make_directory(root: int, path: str, mode: int = 0o755, *, strict: bool = Fa
                 return result
         finally:
             if directory >= 0:
-                os.close(directory)
+                posix.close(directory)
     raise SystemCallError(ELOOP, "mkdirat", path)
 
 
@@ -118,7 +118,7 @@ def open_or_make_file(root: int, path: str, mode: int = 0o755) -> int:
             # No link: somebody else has made it in the meantime.
             path = _through_link(directory, parts[:-1], parts[-1], []) or path
         finally:
-            os.close(directory)
+            posix.close(directory)
     raise SystemCallError(ELOOP, "open", path)
 
 
@@ -141,7 +141,7 @@ def _deepest_directory(root: int, path: str, strict: bool) -> tuple[int, list[st
                 raise
         else:
             if ".." in parts[count:]:
-                os.close(found)
+                posix.close(found)
                 break
             return found, parts[:count], parts[count:]
     raise SystemCallError(ENOENT, "openat2", path)
@@ -150,21 +150,21 @@ def _deepest_directory(root: int, path: str, strict: bool) -> tuple[int, list[st
 def _make_child(directory: int, name: str, mode: int) -> int:
     """Makes one directory, or takes the one that is there; what was made must be what is opened."""
     try:
-        os.mkdir(name, mode, dir_fd=directory)
+        posix.mkdir(name, mode, dir_fd=directory)
         made = True
     except FileExistsError:
         made = False
     except OSError as error:
         raise SystemCallError(error.errno or 0, "mkdirat", name) from error
     try:
-        child = os.open(name, O_PATH_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        child = posix.open(name, O_PATH_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC, dir_fd=directory)
     except OSError as error:
         raise SystemCallError(error.errno or 0, "open", name) from error
     if made:
-        status = os.stat(child)
+        status = posix.stat(child)
         # Fewer bits than asked for are the umask's or a default ACL's doing, the set-group-ID bit the parent's.
-        if status.st_uid != os.geteuid() or status.st_mode & 0o777 & ~mode:
-            os.close(child)
+        if status.st_uid != posix.geteuid() or status.st_mode & 0o777 & ~mode:
+            posix.close(child)
             raise PyruncError(f"directory {name} was exchanged while it was being made")
     return child
 
@@ -173,9 +173,9 @@ def _create(directory: int, name: str, mode: int) -> int:
     """Makes one regular file, and nothing else: no link is followed and nothing that exists is opened."""
     if name == "..":
         raise SystemCallError(ENOENT, "open", name)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
     try:
-        return os.open(name, flags, mode, dir_fd=directory)
+        return posix.open(name, flags, mode, dir_fd=directory)
     except OSError as error:
         raise SystemCallError(error.errno or 0, "open", name) from error
 
@@ -183,7 +183,7 @@ def _create(directory: int, name: str, mode: int) -> int:
 def _through_link(directory: int, parents: list[str], name: str, rest: list[str]) -> str:
     """The path with the dangling link `name` replaced by what it says; "" if it is no link."""
     try:
-        target = os.readlink(name, dir_fd=directory)
+        target = posix.readlink(name, dir_fd=directory)
     except OSError:
         return ""
     return "/".join([target, *rest] if target.startswith("/") else [*parents, target, *rest])

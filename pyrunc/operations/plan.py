@@ -1,7 +1,5 @@
 """What a configuration means for the file system, as a list of operations.  Nothing here touches the system."""
 
-from os.path import normpath
-
 from pyrunc.errors import PyruncError
 from pyrunc.operations.bind import BindMount
 from pyrunc.operations.constants import MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE
@@ -17,6 +15,7 @@ from pyrunc.operations.rootfs import (
     SetPropagation,
     setup_propagation,
 )
+from pyrunc.pathnames import normpath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

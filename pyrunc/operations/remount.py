@@ -1,6 +1,6 @@
 """Changing what is mounted already: the option "remount"."""
 
-import os
+import posix
 from errno import EINVAL
 
 from pyrunc.errors import PyruncError, SystemCallError
@@ -40,7 +40,7 @@ class Remount(Mount):
                 raise PyruncError(f"{self.destination} is not a mount point", errno=EINVAL) from error
             raise
         finally:
-            os.close(target)
+            posix.close(target)
 
     def _reconfigure(self, target: int) -> None:
         words = self.options.superblock_words() + self.options.data
@@ -59,4 +59,4 @@ class Remount(Mount):
             error.detail = context_log(fs_fd)
             raise
         finally:
-            os.close(fs_fd)
+            posix.close(fs_fd)

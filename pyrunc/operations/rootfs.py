@@ -1,8 +1,9 @@
 """The root file system as a whole: its mount, its propagation, its working directory."""
 
-import os
+import posix
 from errno import EINVAL, ENOENT, ENOTDIR
 
+from pyrunc import pathnames
 from pyrunc.errors import PyruncError, SystemCallError
 from pyrunc.operations.base import Operation
 from pyrunc.operations.constants import (
@@ -80,7 +81,7 @@ class BindRoot(Operation):
         build.root = self.clone
 
     def _open_target(self, build: "Build") -> int:
-        return build.keep(os.open(build.rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+        return build.keep(posix.open(build.rootfs, posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC))
 
     def _open(self, build: "Build") -> int:
         try:
@@ -89,7 +90,7 @@ class BindRoot(Operation):
             if error.errno == ENOENT:
                 raise PyruncError(f"rootfs ({build.rootfs}) does not exist", errno=ENOENT) from error
             raise
-        if os.stat(fd).st_mode & 0o170000 != 0o040000:
+        if posix.stat(fd).st_mode & 0o170000 != 0o040000:
             raise PyruncError(f"rootfs ({build.rootfs}) is not a directory", errno=ENOTDIR)
         return fd
 
@@ -97,7 +98,7 @@ class BindRoot(Operation):
 def make_parent_private(path: str) -> None:
     """Makes the mount that `path` (on the host, trusted) lies on private: pivot_root(2) wants the new root's
     parent so, and else the new root would be mounted on the host as well."""
-    path = os.path.realpath(path)
+    path = pathnames.realpath(path)
     while True:
         try:
             mount("", path, None, MS_PRIVATE)
@@ -106,7 +107,7 @@ def make_parent_private(path: str) -> None:
             # EINVAL: not the root of a mount, so go up to where it is.
             if error.errno != EINVAL or path == "/":
                 raise
-        path = os.path.dirname(path)
+        path = pathnames.dirname(path)
 
 
 class MakeWorkingDirectory(Operation):
@@ -124,7 +125,7 @@ class MakeWorkingDirectory(Operation):
 
     def perform(self, build: "Build") -> None:
         fd, _made = open_or_make_directory(build.root, self.path)
-        os.close(fd)
+        posix.close(fd)
 
 
 class RootReadonly(Operation):

@@ -1,7 +1,6 @@
 """AppArmor profiles and SELinux labels of the user's process: which file of /proc/self/attr takes which text."""
 
-import os
-
+from pyrunc import pathnames
 from pyrunc.errors import PyruncError
 
 TYPE_CHECKING = False
@@ -23,10 +22,10 @@ def exec_labels(process: "ProcessSettings") -> "list[tuple[str, str]]":
         if not apparmor_enabled():
             raise PyruncError("AppArmor is not enabled on this host", place="process.apparmorProfile")
         # Since Linux 5.8 AppArmor has a directory of its own, as several modules may want the old files.
-        file = "apparmor/exec" if os.path.isdir(APPARMOR_ATTR) else "exec"
+        file = "apparmor/exec" if pathnames.isdir(APPARMOR_ATTR) else "exec"
         labels.append((file, f"exec {process.apparmor_profile}"))
     if process.selinux_label:
-        if not os.path.isdir(SELINUX_FS):
+        if not pathnames.isdir(SELINUX_FS):
             raise PyruncError("SELinux is not enabled on this host", place="process.selinuxLabel")
         labels.append(("exec", process.selinux_label))
     return labels

@@ -6,7 +6,7 @@ directory that belongs to the caller alone.
 """
 
 import marshal
-import os
+import posix
 from _imp import source_hash
 
 from pyrunc.errors import ConfigError
@@ -82,7 +82,7 @@ def filter_for(seccomp: "Mapping[str, Any]", cache_dir: "str | None") -> Filter:
                 _store(directory, name, key, compiled.library, *found)
     finally:
         if directory >= 0:
-            os.close(directory)
+            posix.close(directory)
     program, notes = found
     return Filter(program, flags, warnings + notes)
 
@@ -117,7 +117,7 @@ def _key(seccomp: "Mapping[str, Any]") -> bytes:
     # Version 2 of the format neither refers back nor tells interned strings apart: equal profiles, equal bytes.
     return marshal.dumps(
         (
-            os.uname().machine,
+            posix.uname().machine,
             seccomp["defaultAction"],
             seccomp.get("defaultErrnoRet"),
             seccomp.get("architectures"),
@@ -129,31 +129,31 @@ def _key(seccomp: "Mapping[str, Any]") -> bytes:
 
 def _stamp(library: str) -> bytes:
     """Which libseccomp it was, so that an upgrade of it makes its old entries stale."""
-    status = os.stat(library)
+    status = posix.stat(library)
     return f"{library}\0{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}".encode(
         "utf-8", "surrogateescape"
     )
 
 
-def _ours(status: os.stat_result, kind: int) -> bool:
+def _ours(status: posix.stat_result, kind: int) -> bool:
     """Whether a file of that kind (S_IFMT) is the caller's and writable by nobody else."""
-    return status.st_mode & 0o170022 == kind and status.st_uid == os.geteuid()
+    return status.st_mode & 0o170022 == kind and status.st_uid == posix.geteuid()
 
 
 def _open_directory(path: str) -> int:
     """A descriptor of the cache directory, -1 when there is none that may be trusted."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
     try:
         try:
-            directory = os.open(path, flags)
+            directory = posix.open(path, flags)
         except FileNotFoundError:
-            os.mkdir(path, 0o700)
-            directory = os.open(path, flags)
+            posix.mkdir(path, 0o700)
+            directory = posix.open(path, flags)
     except OSError:
         return -1
-    if _ours(os.fstat(directory), 0o040000):
+    if _ours(posix.fstat(directory), 0o040000):
         return directory
-    os.close(directory)
+    posix.close(directory)
     return -1
 
 
@@ -161,18 +161,20 @@ def _look_up(directory: int, name: str, key: bytes) -> "tuple[bytes, list[str]] 
     """The program and the notes of the entry, None when there is none for that key or it is not sound."""
     try:
         # O_NONBLOCK: whatever lies there, opening it does not wait.
-        entry = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+        entry = posix.open(
+            name, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_NONBLOCK | posix.O_CLOEXEC, dir_fd=directory
+        )
     except OSError:
         return None
     try:
-        status = os.fstat(entry)
+        status = posix.fstat(entry)
         if not _ours(status, 0o100000) or not _HEADER <= status.st_size <= _MAX_ENTRY:
             return None
-        data = os.read(entry, status.st_size)
+        data = posix.read(entry, status.st_size)
     except OSError:
         return None
     finally:
-        os.close(entry)
+        posix.close(entry)
     parts = unpack_entry(data)
     if parts is None or parts[0] != key:
         return None
@@ -211,21 +213,24 @@ def unpack_entry(data: bytes) -> "list[bytes] | None":
 
 def _store(directory: int, name: str, key: bytes, library: str, program: bytes, notes: "list[str]") -> None:
     """Writes an entry beside its place and renames it there; a reader sees the old one, the new one or none."""
-    temporary = f".{name}.{os.getpid()}"
+    temporary = f".{name}.{posix.getpid()}"
     try:
         data = pack_entry((key, _stamp(library), program, "\n".join(notes).encode("utf-8", "surrogatepass")))
         _make_room(directory)
-        entry = os.open(
-            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory
+        entry = posix.open(
+            temporary,
+            posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC,
+            0o600,
+            dir_fd=directory,
         )
         try:
-            complete = os.write(entry, data) == len(data)
+            complete = posix.write(entry, data) == len(data)
         finally:
-            os.close(entry)
+            posix.close(entry)
         if complete:
-            os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+            posix.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
         else:
-            os.unlink(temporary, dir_fd=directory)
+            posix.unlink(temporary, dir_fd=directory)
     except OSError:
         # The container does not depend on the cache.  A temporary file that stayed is one of the entries that
         # _make_room counts and removes.
@@ -234,9 +239,9 @@ def _store(directory: int, name: str, key: bytes, library: str, program: bytes, 
 
 def _make_room(directory: int) -> None:
     """Keeps the cache below _MAX_ENTRIES files: the oldest go."""
-    names = os.listdir(directory)
+    names = posix.listdir(directory)
     if len(names) < _MAX_ENTRIES:
         return
-    ages = sorted((os.stat(name, dir_fd=directory, follow_symlinks=False).st_mtime_ns, name) for name in names)
+    ages = sorted((posix.stat(name, dir_fd=directory, follow_symlinks=False).st_mtime_ns, name) for name in names)
     for _, name in ages[: len(names) - _MAX_ENTRIES + 1]:
-        os.unlink(name, dir_fd=directory)
+        posix.unlink(name, dir_fd=directory)

@@ -1,10 +1,10 @@
 """Reads config.json, process.json and resources.json: one JSON object from one regular file of bounded size."""
 
-import os
-import stat
+import posix
 
-from pyrunc import fastjson
+from pyrunc import fastjson, pathnames
 from pyrunc.errors import ConfigError, from_os_error
+from pyrunc.pathnames import S_IFMT, S_IFREG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def load_config(bundle: str) -> "dict[str, Any]":
 
 def load_bundle(bundle: str) -> "tuple[dict[str, Any], bytes]":
     """As `load_config`, with the file's own bytes."""
-    path = os.path.join(bundle, CONFIG)
+    path = pathnames.join(bundle, CONFIG)
     try:
         octets = read(path)
         return parse(octets, path), octets
@@ -45,11 +45,11 @@ def read(path: str) -> bytes:
     """The bytes of a regular file of bounded size.  Raises FileNotFoundError, PyruncError or ConfigError."""
     try:
         # O_NONBLOCK: a FIFO must be refused, not waited for.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
+        descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOCTTY | posix.O_NONBLOCK)
         try:
             return _read(descriptor, path)
         finally:
-            os.close(descriptor)
+            posix.close(descriptor)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -73,12 +73,12 @@ def parse(octets: bytes, name: str) -> "dict[str, Any]":
 
 def _read(descriptor: int, path: str) -> bytes:
     """All of a regular file, or just more than MAX_SIZE of it."""
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
+    status = posix.fstat(descriptor)
+    if status.st_mode & S_IFMT != S_IFREG:
         raise ConfigError(f"{path}: not a regular file")
     pieces = []
     wanted = min(status.st_size, MAX_SIZE) + 1
-    while piece := os.read(descriptor, wanted):
+    while piece := posix.read(descriptor, wanted):
         pieces.append(piece)
         if sum(map(len, pieces)) > MAX_SIZE:
             break

@@ -4,8 +4,9 @@ Each rule gets the object and its namespaces (type to path, "" for a new one) an
 They may rely on the schema (oci-specs/linux.json, oci-specs/seccomp.json).
 """
 
-import os
+import posix
 
+from pyrunc import pathnames
 from pyrunc.spec.rules_process import escaped, is_number_list, nul_byte, nul_bytes
 
 TYPE_CHECKING = False
@@ -137,7 +138,7 @@ def _sysctl_problem(name: str, namespaces: "Namespaces") -> str:
 def _is_own(path: str, own: str) -> bool:
     """Whether two files are the same namespace; a path that cannot be looked at is judged where it is joined."""
     try:
-        return os.path.samefile(path, own)
+        return pathnames.samestat(posix.stat(path), posix.stat(own))
     except OSError:
         return False
 
