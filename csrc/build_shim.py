@@ -1,4 +1,4 @@
-"""Builds the cffi extension module pyrunc._shim from shim.c and spawn.c (API mode)."""
+"""Builds the cffi extension module pyrunc._shim from shim*.c and spawn.c (API mode)."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def main() -> None:
     builder.set_source(
         "pyrunc._shim",
         '#include "shim.h"\n',
-        sources=[str(HERE / "shim.c"), str(HERE / "spawn.c")],
+        sources=[str(path) for path in sorted([*HERE.glob("shim*.c"), HERE / "spawn.c"])],
         include_dirs=[str(HERE)],
         extra_compile_args=WARNINGS,
         py_limited_api=False,

@@ -4,31 +4,24 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
-#include <linux/close_range.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
 #include <poll.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
-#include <sys/types.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "shim.h"
+#include "shim_result.h"
 #include "spawn.h"
 
 #ifndef SYS_fchmodat2
@@ -40,11 +33,6 @@ extern int umount2(const char *target, int flags);
 extern int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
 extern int setns(int fd, int nstype);
 extern int unshare(int flags);
-
-static int result(long value)
-{
-    return value < 0 ? -errno : (int)value;
-}
 
 int sh_spawn(uint64_t flags, int cgroup_fd, int exe_fd, int control_fd, int *pidfd)
 {
@@ -214,177 +202,6 @@ int sh_poll(int fd, int events, int timeout_ms)
 int sh_getcwd(char *buffer, size_t size)
 {
     return result(syscall(SYS_getcwd, buffer, size));
-}
-
-int sh_socketpair(int type, int *fds)
-{
-    return result(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds));
-}
-
-/* A path of any length is reached through the magic link of its directory's descriptor. */
-static int address_of(struct sockaddr_un *address, int dirfd, const char *name)
-{
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    int n = dirfd == AT_FDCWD
-                ? snprintf(address->sun_path, sizeof address->sun_path, "%s", name)
-                : snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/%s", dirfd, name);
-    return n < 0 || (size_t)n >= sizeof address->sun_path ? -ENAMETOOLONG : 0;
-}
-
-int sh_unix_listen(int dirfd, const char *name, int backlog)
-{
-    struct sockaddr_un address;
-    int r = address_of(&address, dirfd, name);
-    if (r < 0)
-        return r;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, backlog) < 0) {
-        r = -errno;
-        close(fd);
-        return r;
-    }
-    return fd;
-}
-
-int sh_unix_connect(int dirfd, const char *name, int type)
-{
-    struct sockaddr_un address;
-    int r = address_of(&address, dirfd, name);
-    if (r < 0)
-        return r;
-    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
-        r = -errno;
-        close(fd);
-        return r;
-    }
-    return fd;
-}
-
-/* SCM_MAX_FD of the kernel. */
-#define MAX_FDS 253
-
-int sh_send(int fd, const char *data, size_t length, const int *fds, int count)
-{
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int) * MAX_FDS)];
-    } control;
-    struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = length};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (count < 0 || count > MAX_FDS)
-        return -EINVAL;
-    if (count > 0) {
-        memset(&control, 0, sizeof control);
-        message.msg_control = &control;
-        message.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)count);
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)count);
-        memcpy(CMSG_DATA(header), fds, sizeof(int) * (size_t)count);
-    }
-    return result(sendmsg(fd, &message, MSG_NOSIGNAL));
-}
-
-int sh_recv(int fd, char *data, size_t length, int *fds, int max_fds, int *count)
-{
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int) * MAX_FDS)];
-    } control;
-    struct iovec part = {.iov_base = data, .iov_len = length};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    *count = 0;
-    int r = result(recvmsg(fd, &message, MSG_CMSG_CLOEXEC));
-    if (r < 0)
-        return r;
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-            continue;
-        int got = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-        for (int i = 0; i < got; i++) {
-            int passed;
-            memcpy(&passed, CMSG_DATA(header) + sizeof(int) * (size_t)i, sizeof passed);
-            if (*count < max_fds)
-                fds[(*count)++] = passed;
-            else
-                close(passed);
-        }
-    }
-    return r;
-}
-
-struct program {
-    const char *path;
-    char *const *argv;
-    char *const *envp;
-    int stdio[3];
-    int cwd_fd;
-};
-
-/* In the child of vfork, which shares our memory: system calls only.  Returns the errno of what failed. */
-static int become_program(const struct program *program)
-{
-    int stdio[3];
-    sigset_t none;
-    /* All signals are blocked so far.  No handler of the parent may run here, and a program expects to start
-     * without ignored signals (the interpreter ignores SIGPIPE). */
-    for (int signal = 1; signal < NSIG; signal++) {
-        struct sigaction action;
-        if (sigaction(signal, NULL, &action) == 0 && action.sa_handler != SIG_DFL) {
-            action = (struct sigaction){.sa_handler = SIG_DFL};
-            sigaction(signal, &action, NULL);
-        }
-    }
-    /* First out of the way of 0 to 2: those may be free in the parent, and then they are what it passes. */
-    for (int i = 0; i < 3; i++)
-        if ((stdio[i] = fcntl(program->stdio[i], F_DUPFD_CLOEXEC, 3)) < 0)
-            return errno;
-    for (int i = 0; i < 3; i++)
-        if (dup2(stdio[i], i) < 0)
-            return errno;
-    if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
-        return errno;
-    /* After the descriptors: the directory's own is only marked to be closed by execve. */
-    if (program->cwd_fd >= 0 && fchdir(program->cwd_fd) < 0)
-        return errno;
-    if (setpgid(0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-        return errno;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    execve(program->path, program->argv, program->envp);
-    return errno;
-}
-
-/* posix_spawn cannot set the parent-death signal, nor (through Python) the directory or the descriptors to
- * close; fork copies the interpreter's page tables. */
-int sh_run_program(const char *path, char *const *argv, char *const *envp, int in, int out, int err, int cwd_fd)
-{
-    const struct program program = {
-        .path = path, .argv = argv, .envp = envp, .stdio = {in, out, err}, .cwd_fd = cwd_fd};
-    volatile int error = 0; /* written by the child, in the memory that it shares with us */
-    sigset_t all;
-    sigset_t saved;
-    sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, &saved);
-    pid_t pid = vfork();
-    if (pid == 0) {
-        error = become_program(&program);
-        _exit(127);
-    }
-    int r = result(pid);
-    if (r > 0 && error != 0) {
-        waitpid(pid, NULL, 0);
-        r = -error;
-    }
-    sigprocmask(SIG_SETMASK, &saved, NULL);
-    return r;
 }
 
 /* Bit n-1 of mask is signal n, as in the kernel's sigset_t. */

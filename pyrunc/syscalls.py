@@ -1,4 +1,4 @@
-"""One Python function for each system call of csrc/shim.c: no policy, failures are SystemCallError.
+"""One Python function for each system call of csrc/shim.h: no policy, failures are SystemCallError.
 
 Every descriptor that these functions make has O_CLOEXEC set.  Those that wait are made again after a signal, as
 Python's own are (PEP 475): handlers of the importing program run in between.
