@@ -108,7 +108,7 @@ static void obey(struct message *message)
             return;
         if (message->type == MESSAGE_JOIN && first)
             join(message);
-        else if (message->type == MESSAGE_PREPARE && message->fd_count == 0)
+        else if (message->type == MESSAGE_PREPARE)
             prepare(message);
         else
             fail(EPROTO, "message", "out of turn");

@@ -216,14 +216,31 @@ static void bring_up_loopback(void)
     close(fd);
 }
 
+/* A thread that moves itself needs none of the locks over all processes of the host that moving another process
+ * takes, and which cost milliseconds when they have not been taken for a while. */
+static void join_cgroup(const struct record *record, int fd)
+{
+    const char *path = record_string(record);
+    if (!path)
+        fail(EPROTO, "message", "tasks");
+    if (write(fd, "0", 1) != 1)
+        fail_about(errno, "join cgroup", path, NULL);
+    close(fd);
+}
+
 /* procfs shows the pid namespace of the process that makes it, and the builder is not in ours. */
 void prepare(const struct message *message)
 {
     struct record record;
     size_t offset = 0;
     int more, proc = -1;
+    size_t used = 0;
     while ((more = message_next(message->body, message->size, &offset, &record)) > 0) {
-        if (record.tag == TAG_CGROUP_NAMESPACE) {
+        if (record.tag == TAG_TASKS) {
+            if (used == message->fd_count)
+                fail(EPROTO, "message", "tasks");
+            join_cgroup(&record, message->fds[used++]);
+        } else if (record.tag == TAG_CGROUP_NAMESPACE) {
             if (unshare(CLONE_NEWCGROUP) < 0)
                 fail(errno, "make a cgroup namespace", NULL);
         } else if (record.tag == TAG_LOOPBACK) {
@@ -234,7 +251,7 @@ void prepare(const struct message *message)
             fail(EPROTO, "message", "unknown record");
         }
     }
-    if (more < 0)
+    if (more < 0 || used != message->fd_count)
         fail(EPROTO, "message", "malformed");
     reply(MESSAGE_PREPARED, NULL, 0, proc);
     if (proc >= 0)

@@ -56,6 +56,7 @@ enum record_tag {
     TAG_CGROUP_NAMESPACE = 16, /* empty: unshare it now */
     TAG_PROC = 17,             /* empty: mount a procfs and send it back */
     TAG_PROC_OPTION = 18,      /* "key" or "key\0value" for fsconfig */
+    TAG_TASKS = 20,            /* * string, the path of a cgroup v1 tasks file, open as the next descriptor: move there */
     TAG_LOOPBACK = 19,         /* empty: bring up "lo" of the new network namespace */
 
     /* MESSAGE_SETUP; those marked * may stand more than once */

@@ -1,18 +1,28 @@
 """Creating a container: the plan performed in its stages, and undone as a whole when any of them fails."""
 
 import posix
-from errno import EACCES, EBUSY, ENOENT, EOPNOTSUPP, EPERM
 
 from pyrunc import builder, cgroups, helper, log, syscalls
+from pyrunc.cgroups.layout import UNIFIED
 from pyrunc.errors import PyruncError, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.fastjson import dumps
-from pyrunc.launch import Helper, spawn, user_namespace, write_proc
+from pyrunc.launch import Helper, spawn_flags, user_namespace, write_proc
 from pyrunc.namespaces import CLONE_NEWCGROUP, CLONE_NEWNET, CLONE_NEWUSER, open_namespaces, without_own_user
 from pyrunc.operations.base import perform_all
 from pyrunc.operations.build import Build
 from pyrunc.plan import Plan
-from pyrunc.process_start import add_groups, add_security, check_preserved, raise_limits, wait_ready, write_pid_file
+from pyrunc.process_start import (
+    add_groups,
+    add_security,
+    check_preserved,
+    close_all,
+    own_moves,
+    raise_limits,
+    spawn_in,
+    wait_ready,
+    write_pid_file,
+)
 from pyrunc.record import CREATED, Record, pid_start_time, spec_state, timestamp
 from pyrunc.setup import Setup
 from pyrunc.spec.check import check_config
@@ -119,41 +129,30 @@ class Creation:
         if later:
             self.state.write(HOOKS_FILE, dumps(later).encode("utf-8", "surrogateescape"))
         perform_all(plan.cgroup.create, NO_BUILD)
-        self.process = process = self.spawn()
+        process, born = spawn_in(spawn_flags(plan.namespaces), plan.cgroup.cgroup_fd_path)
+        self.process = process
         if plan.namespaces.staged:
             orders = () if self.facts.privileged else (helper.record(helper.TAG_DUMPABLE),)
             process.enter(plan.namespaces, opened, orders)
         self.record.pid = process.pid
         self.record.start_time = pid_start_time(process.pid) or 0
         self.state.save(self.record)
-        if self.facts.cgroup.version == 1 or plan.cgroup.cgroup_fd_path is None:
-            cgroups.attach(plan.cgroup.paths, process.pid)
+        unified = plan.cgroup.paths.get(UNIFIED)
+        if unified and not born:
+            cgroups.attach({UNIFIED: unified}, process.pid)
         if plan.process.oom_score_adj is not None:
             write_proc(process.pid, "oom_score_adj", str(plan.process.oom_score_adj), "process.oomScoreAdj")
-        process.channel.send(helper.PREPARE, preparations(plan.namespaces.new))
+        moves, files = own_moves(plan.cgroup.paths)
+        try:
+            process.channel.send(helper.PREPARE, [*moves, *preparations(plan.namespaces.new)], files)
+        finally:
+            close_all(files)
         if plan.filesystem:
             self.start_builder(process)
         else:
             process.channel.receive(helper.PREPARED)
         perform_all(plan.cgroup.limits, NO_BUILD)
         raise_limits(process.pid, plan.process)
-
-    def spawn(self) -> Helper:
-        """On cgroup v2 straight into the cgroup, unless the kernel refuses that there (a threaded cgroup)."""
-        path = self.plan.cgroup.cgroup_fd_path
-        if path is None:
-            return spawn(self.plan.namespaces)
-        fd = posix.open(path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
-        try:
-            return spawn(self.plan.namespaces, fd)
-        except PyruncError as error:
-            if error.errno not in (EBUSY, EOPNOTSUPP, EACCES, ENOENT, EPERM):
-                raise
-            process = spawn(self.plan.namespaces)
-            cgroups.attach(self.plan.cgroup.paths, process.pid)
-            return process
-        finally:
-            posix.close(fd)
 
     def start_builder(self, process: Helper) -> None:
         """Forks the builder, which makes the file system."""

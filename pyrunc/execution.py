@@ -5,15 +5,25 @@ container's process by its pidfd, and forks into the pid namespace.  Python neve
 """
 
 import posix
-from errno import EBUSY, EOPNOTSUPP
 
 from pyrunc import cgroups, helper, pathnames
-from pyrunc.errors import InvalidTransition, PyruncError, from_os_error
+from pyrunc.cgroups.layout import UNIFIED
+from pyrunc.errors import InvalidTransition, from_os_error
 from pyrunc.facts import read_facts
-from pyrunc.launch import Helper, spawn_with, write_proc
+from pyrunc.launch import Helper, write_proc
 from pyrunc.namespaces import TYPES, NamespacePlan
 from pyrunc.process import plan_process
-from pyrunc.process_start import add_groups, add_security, check_preserved, raise_limits, wait_ready, write_pid_file
+from pyrunc.process_start import (
+    add_groups,
+    add_security,
+    check_preserved,
+    close_all,
+    own_moves,
+    raise_limits,
+    spawn_in,
+    wait_ready,
+    write_pid_file,
+)
 from pyrunc.record import open_process
 from pyrunc.security.capabilities import ALL, plan_capabilities
 from pyrunc.setup import Setup
@@ -70,13 +80,15 @@ class Execution:
 
     def perform(self, pid_file: "str | None") -> Helper:
         """Starts the process and returns when its program runs.  The helper is the caller's to close."""
-        process = self.spawn()
+        unified = self.cgroup_paths.get(UNIFIED)
+        process, born = spawn_in(0, unified)
         try:
             if self.settings.initial_cpus:
                 posix.sched_setaffinity(process.pid, self.settings.initial_cpus)
             self.enter(process)
-            if self.facts.cgroup.version == 1:
-                cgroups.attach(self.cgroup_paths, process.pid, beside=self.record.pid)
+            if unified and not born:
+                cgroups.attach({UNIFIED: unified}, process.pid, beside=self.record.pid)
+            self.join_cgroups(process)
             if self.settings.oom_score_adj is not None:
                 write_proc(process.pid, "oom_score_adj", str(self.settings.oom_score_adj), "oomScoreAdj")
             raise_limits(process.pid, self.settings)
@@ -95,26 +107,16 @@ class Execution:
             raise
         return process
 
-    def spawn(self) -> Helper:
-        """Outside of the container, but on cgroup v2 already in its cgroup."""
-        if self.facts.cgroup.version == 1 or not self.cgroup_paths:
-            return spawn_with(0)
-        path = next(iter(self.cgroup_paths.values()))
+    def join_cgroups(self, process: Helper) -> None:
+        """Lets the process move itself into the directories of cgroup v1."""
+        moves, files = own_moves(self.cgroup_paths)
+        if not files:
+            return
         try:
-            fd = posix.open(path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
-        except OSError as error:
-            raise from_os_error(error, operation="open the container's cgroup") from error
-        try:
-            return spawn_with(0, fd)
-        except PyruncError as error:
-            # The container manages its own cgroup, whose top takes no process then.
-            if error.errno not in (EBUSY, EOPNOTSUPP):
-                raise
-            process = spawn_with(0)
-            cgroups.attach(self.cgroup_paths, process.pid, beside=self.record.pid)
-            return process
+            process.channel.send(helper.PREPARE, moves, files)
         finally:
-            posix.close(fd)
+            close_all(files)
+        process.channel.receive(helper.PREPARED)
 
     def enter(self, process: Helper) -> None:
         """Sends the helper into the namespaces of the container's process, all at once by its pidfd."""

@@ -160,10 +160,9 @@ class Helper:
             return  # it ended, and somebody has seen it
 
 
-def spawn(plan: NamespacePlan, cgroup_fd: int = -1) -> Helper:
-    """Starts a helper: inside its namespaces when clone3 can make them all, else outside (see `Helper.enter`)."""
-    flags = 0 if plan.staged else plan.new & SPAWNABLE
-    return spawn_with(flags, cgroup_fd)
+def spawn_flags(plan: NamespacePlan) -> int:
+    """What clone3 makes: all namespaces, or none when the helper has to make its way in (see `Helper.enter`)."""
+    return 0 if plan.staged else plan.new & SPAWNABLE
 
 
 def spawn_with(flags: int, cgroup_fd: int = -1) -> Helper:

@@ -1,18 +1,20 @@
 """What a container's first process and those of exec have in common on their way to the user's program."""
 
 import posix
-from errno import EPERM
+from errno import EACCES, EBUSY, ENOENT, EOPNOTSUPP, EPERM
 
 from pyrunc import helper, log, pathnames, syscalls
+from pyrunc.cgroups.layout import UNIFIED
 from pyrunc.errors import PyruncError, from_os_error
+from pyrunc.launch import Helper, spawn_with
 from pyrunc.security.lsm import exec_labels
 from pyrunc.security.seccomp import filter_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
-    from pyrunc.launch import Helper
     from pyrunc.process import ProcessSettings
     from pyrunc.setup import Setup
 
@@ -20,7 +22,7 @@ CACHE = ".seccomp"  # in the state root
 MAX_PRESERVED = helper.MAX_FDS - 2  # the root and the listener travel with them
 
 
-def wait_ready(process: "Helper", console_socket: "str | None") -> int:
+def wait_ready(process: Helper, console_socket: "str | None") -> int:
     """Waits until the process has applied its settings.  Returns the master of its terminal, -1 when there is none
     or when the console socket took it."""
     master = -1
@@ -42,6 +44,49 @@ def wait_ready(process: "Helper", console_socket: "str | None") -> int:
         if master >= 0:
             posix.close(master)
         raise
+
+
+def own_moves(paths: "Mapping[str, str]") -> "tuple[list[bytes], list[int]]":
+    """Records of MESSAGE_PREPARE by which the process moves itself into its cgroup v1 directories, and the files that
+    travel with them (the caller's to close).  Raises PyruncError."""
+    records: list[bytes] = []
+    files: list[int] = []
+    try:
+        for directory in dict.fromkeys([path for name, path in paths.items() if name != UNIFIED]):
+            file = f"{directory}/tasks"
+            files.append(posix.open(file, posix.O_WRONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC))
+            records.append(helper.record(helper.TAG_TASKS, helper.text(file)))
+    except OSError as error:
+        close_all(files)
+        raise from_os_error(error, operation="join cgroup") from error
+    return records, files
+
+
+def close_all(fds: "list[int]") -> None:
+    """Closes descriptors."""
+    for fd in fds:
+        posix.close(fd)
+
+
+def spawn_in(flags: int, directory: "str | None") -> "tuple[Helper, bool]":
+    """Starts a helper, on cgroup2 straight in a cgroup; whether it is there.
+
+    It is not where the kernel refuses that: in a threaded cgroup, or at the top of one that the container manages.
+    """
+    if directory is None:
+        return spawn_with(flags), False
+    try:
+        fd = posix.open(directory, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+    except OSError as error:
+        raise from_os_error(error, operation="open the cgroup") from error
+    try:
+        return spawn_with(flags, fd), True
+    except PyruncError as error:
+        if error.errno not in (EBUSY, EOPNOTSUPP, EACCES, ENOENT, EPERM):
+            raise
+        return spawn_with(flags), False
+    finally:
+        posix.close(fd)
 
 
 def add_groups(setup: "Setup", pid: int, process: "ProcessSettings", in_userns: bool) -> None:

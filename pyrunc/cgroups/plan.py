@@ -39,7 +39,7 @@ class CgroupPlan:
 
     @property
     def cgroup_fd_path(self) -> "str | None":
-        """The directory to open for CLONE_INTO_CGROUP; None when the process must be moved in by attach()."""
+        """The cgroup2 directory to open for CLONE_INTO_CGROUP; None when there is none, or none to be born in."""
         return self.paths.get(UNIFIED) if self.clone_into else None
 
     @property
@@ -85,7 +85,7 @@ def plan_cgroup(
             plan.create.append(DelegateCgroup(plan.paths[UNIFIED], plan.paths, owner))
     plan.limits = [*limits, *plan_devices(resources, plan.paths, rootless)]
     # A pids limit of 0 forbids being born there, not being moved there.
-    plan.clone_into = layout.version == 2 and (resources.get("pids") or {}).get("limit") != 0
+    plan.clone_into = layout.version == 1 or (resources.get("pids") or {}).get("limit") != 0
     return plan
 
 

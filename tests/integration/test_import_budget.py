@@ -38,10 +38,11 @@ ALWAYS = """
     pyrunc.fastjson pyrunc.log pyrunc.options pyrunc.pathnames pyrunc.record pyrunc.state pyrunc.state_root pyrunc.syscalls
 """.split()
 
+# Of a process that is there: its cgroup's members.
 MEMBERS = ["pyrunc.cgroups.files", "pyrunc.cgroups.layout", "pyrunc.cgroups.members"]
 
 NEW_PROCESS = """
-    pyrunc.facts pyrunc.helper pyrunc.launch pyrunc.namespaces pyrunc.process pyrunc.process_start pyrunc.security
+    pyrunc.cgroups.files pyrunc.cgroups.layout pyrunc.facts pyrunc.helper pyrunc.launch pyrunc.namespaces pyrunc.process pyrunc.process_start pyrunc.security
     pyrunc.security.capabilities pyrunc.security.lsm pyrunc.security.seccomp pyrunc.setup pyrunc.spec
     pyrunc.spec._check pyrunc.spec.check pyrunc.spec.load pyrunc.spec.rules pyrunc.spec.rules_linux
     pyrunc.spec.rules_process pyrunc.spec.rules_resources
@@ -66,7 +67,7 @@ CGROUP_VERSION = (
 )
 
 BUDGET = {
-    "create": {*MEMBERS, *NEW_PROCESS, *CREATION},
+    "create": {*NEW_PROCESS, *CREATION},
     "state": set(),
     "start": {"pyrunc.helper"},
     "kill": set(MEMBERS),
