@@ -3,6 +3,7 @@
 import posix
 
 from pyrunc import builder, cgroups, helper, log, syscalls
+from pyrunc.build_thread import BuildThread
 from pyrunc.cgroups.layout import UNIFIED
 from pyrunc.errors import PyruncError, from_os_error
 from pyrunc.facts import read_facts
@@ -94,7 +95,7 @@ class Creation:
         )
         self.state: "StateDirectory | None" = None
         self.process: "Helper | None" = None
-        self.builder: "builder.Builder | None" = None
+        self.builder: builder.Builder | BuildThread | None = None
         self.master = -1
 
     def perform(self, wait_for_start: bool) -> "tuple[StateDirectory, Helper]":
@@ -155,7 +156,7 @@ class Creation:
         raise_limits(process.pid, plan.process)
 
     def start_builder(self, process: Helper) -> None:
-        """Forks the builder, which makes the file system."""
+        """Starts the builder, which makes the file system: a thread where that can do it all, else a fork."""
         plan = self.plan
         build = Build(
             plan.rootfs,
@@ -164,16 +165,15 @@ class Creation:
             make_proc=lambda options: builder.make_proc(process, options),
             make_userns=user_namespace,
         )
+        if not plan.inside & CLONE_NEWUSER and "createContainer" not in plan.hooks:
+            waits = plan.hooks_before_pivot
+            self.builder = BuildThread(plan.filesystem, build, process, plan.inside, waits)
+            return
         if plan.inside & CLONE_NEWUSER:
             build.userns_fd = posix.open(f"/proc/{process.pid}/ns/user", posix.O_RDONLY | posix.O_CLOEXEC)
         try:
-            self.builder = builder.start(
-                plan.filesystem,
-                build,
-                process,
-                plan.inside,
-                self.plan_builder_hooks() if plan.hooks_before_pivot else None,
-            )
+            before_pivot = self.plan_builder_hooks() if plan.hooks_before_pivot else None
+            self.builder = builder.start(plan.filesystem, build, process, plan.inside, before_pivot)
         finally:
             if build.userns_fd >= 0:
                 posix.close(build.userns_fd)

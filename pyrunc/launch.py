@@ -91,6 +91,13 @@ class Helper:
             posix.close(self.pidfd)
             self.pidfd = -1
 
+    def signal(self, number: int) -> None:
+        """Sends a signal; that the process has ended is no error."""
+        try:
+            pidfd_send_signal(self.pidfd, number)
+        except ProcessLookupError:
+            return
+
     def kill(self) -> None:
         """Ends the process and everything that its pid namespace holds, and waits for it."""
         try:

@@ -31,7 +31,7 @@ class HideHostInterfaces(Operation):
         return "hide the host's procfs and sysfs"
 
     def perform(self, build: "Build") -> None:
-        for target in reversed(interfaces(read_text("/proc/self/mountinfo"), build.rootfs)):
+        for target in reversed(interfaces(read_text("/proc/thread-self/mountinfo"), build.rootfs)):
             try:
                 umount2(target, MNT_DETACH)
             except OSError as error:
