@@ -1,26 +1,19 @@
-"""Hooks as real processes: order, input, output, environment, failures, time limits."""
+"""Hooks as real processes: order, input, output, environment, failures."""
 
 import os
 import re
 import resource
 import signal
 import sys
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pyrunc import hooks, syscalls
 from pyrunc.errors import PyruncError
-
-STATE: dict[str, object] = {"ociVersion": "1.3.0", "id": "pyrunc-test-hooks", "status": "creating", "bundle": "/b"}
-STATE_JSON = '{"ociVersion":"1.3.0","id":"pyrunc-test-hooks","status":"creating","bundle":"/b"}'
+from tests.support.hook_scripts import STATE, STATE_JSON, Script, failure, run, scripts
 
 CLONE_NEWPID = 0x20000000
-
-Script = Callable[..., dict[str, object]]
 
 
 @pytest.fixture(autouse=True)
@@ -36,30 +29,7 @@ def _nothing_is_left() -> object:
 @pytest.fixture
 def script(tmp_path: Path) -> Script:
     """Makes a hook from the body of a shell script."""
-    count = 0
-
-    def make(body: str, **more: object) -> dict[str, object]:
-        nonlocal count
-        count += 1
-        path = tmp_path / f"hook{count}"
-        path.write_text(f"#!/bin/sh\n{body}\n")
-        path.chmod(0o755)
-        return {"path": str(path), **more}
-
-    return make
-
-
-def run(*list_of_hooks: dict[str, object], **options: object) -> list[PyruncError]:
-    """run_hooks with the state and kind of these tests."""
-    arguments = {"container_id": "pyrunc-test-hooks", **options}
-    return hooks.run_hooks(list(list_of_hooks), STATE, "createRuntime", **arguments)  # type: ignore[arg-type]
-
-
-def failure(*list_of_hooks: dict[str, object], **options: object) -> PyruncError:
-    """The error that these hooks end in."""
-    with pytest.raises(PyruncError) as caught:
-        run(*list_of_hooks, **options)
-    return caught.value
+    return scripts(tmp_path)
 
 
 def test_hooks_run_in_the_order_listed(script: Script, tmp_path: Path) -> None:
@@ -284,150 +254,3 @@ def test_no_descriptors_left(script: Script) -> None:
         with pytest.raises(ChildProcessError):
             os.waitpid(-1, os.WNOHANG)
     assert not errors, "with enough descriptors it runs"
-
-
-# Time
-
-
-def test_a_timeout_kills_the_whole_group(script: Script, tmp_path: Path) -> None:
-    hook = script(f"echo begun; sleep 60 & echo $! > {tmp_path}/child; exec sleep 60", timeout=1)
-    begin = time.monotonic()
-    error = failure(hook)
-    assert 0.9 < time.monotonic() - begin < 5
-    assert error.reason == (
-        "error running createRuntime hook #0: hook ran past specified timeout of 1.0s, stdout: begun, stderr: "
-    )
-    wait_for_orphan(int((tmp_path / "child").read_text()))
-
-
-def test_a_timeout_also_ends_a_hook_that_ignores_signals_and_prints_all_the_time(script: Script) -> None:
-    hook = script("trap '' TERM INT HUP; while :; do echo y; done", timeout=1)
-    begin = time.monotonic()
-    assert "specified timeout of 1.0s, stdout: ...y\ny" in failure(hook).reason
-    assert time.monotonic() - begin < 5
-
-
-def test_a_hook_that_ends_in_time_is_not_late(script: Script) -> None:
-    run(script("sleep 0.1", timeout=5), script("true", timeout=2**40))
-
-
-def test_a_daemon_that_holds_the_output_does_not_hold_us(script: Script, tmp_path: Path) -> None:
-    hook = script(f"(while :; do echo noise; done) & echo $! > {tmp_path}/daemon; echo ready; exit 5")
-    begin = time.monotonic()
-    error = failure(hook)
-    assert time.monotonic() - begin < 5
-    assert "exit status 5" in error.reason
-    # Nobody reads any more, and a hook starts with SIGPIPE at its default.
-    wait_for_orphan(int((tmp_path / "daemon").read_text()))
-
-
-def test_a_silent_daemon_lives_on(script: Script, tmp_path: Path) -> None:
-    run(script(f"sleep 60 & echo $! > {tmp_path}/daemon", timeout=30))
-    daemon = int((tmp_path / "daemon").read_text())
-    assert os.waitpid(daemon, os.WNOHANG) == (0, 0)
-    os.kill(daemon, signal.SIGKILL)
-    wait_for_orphan(daemon)
-
-
-def test_100_megabytes_of_output_cost_no_memory(script: Script) -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    begin = time.monotonic()
-    error = failure(script("head -c 100000000 /dev/zero | tr '\\0' x; echo end >&2; exit 1", timeout=30))
-    assert time.monotonic() - begin < 20
-    assert error.reason.endswith("xxx, stderr: end")
-    assert len(error.reason) < hooks.OUTPUT_KEPT + 200
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 4096  # KiB
-
-
-def test_an_exception_while_a_hook_runs_kills_it(script: Script, tmp_path: Path) -> None:
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.3)
-        with pytest.raises(KeyboardInterrupt):
-            run(script(f"echo $$ > {tmp_path}/pid; exec sleep 60"))
-    finally:
-        signal.signal(signal.SIGALRM, before)
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
-
-
-def test_signals_with_handlers_do_not_disturb(script: Script, tmp_path: Path) -> None:
-    count = 0
-
-    def handler(number: int, frame: object) -> None:
-        nonlocal count
-        count += 1
-
-    before = signal.signal(signal.SIGALRM, handler)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
-        for _ in range(20):
-            run(script("sleep 0.01; exec 3<&0; cat <&3 >/dev/null"))
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    assert count > 5
-
-
-def test_a_hook_dies_with_the_runtime(script: Script, tmp_path: Path) -> None:
-    hook = script(f"echo $$ > {tmp_path}/pid.new; mv {tmp_path}/pid.new {tmp_path}/pid; exec sleep 60")
-    runtime = os.fork()
-    if runtime == 0:
-        run(hook)
-        os._exit(1)
-    deadline = time.monotonic() + 10
-    while not (tmp_path / "pid").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    os.kill(runtime, signal.SIGKILL)
-    os.waitpid(runtime, 0)
-    wait_for_orphan(int((tmp_path / "pid").read_text()))
-
-
-def test_ignored_sigchld_is_said(script: Script) -> None:
-    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    try:
-        assert "SIGCHLD is ignored" in failure(script("true"), keep_going=True).reason
-    finally:
-        signal.signal(signal.SIGCHLD, before)
-
-
-def test_several_threads_run_hooks_at_once(script: Script, tmp_path: Path) -> None:
-    errors: list[BaseException] = []
-
-    def work(number: int) -> None:
-        try:
-            for turn in range(5):
-                run(script_hooks[number][turn])
-        except BaseException as error:  # noqa: BLE001 (whatever it is, the test must see it)
-            errors.append(error)
-
-    script_hooks = [[script(f"cat > {tmp_path}/{n}.{t}") for t in range(5)] for n in range(4)]
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
-    assert all((tmp_path / f"{n}.{t}").read_text() == STATE_JSON for n in range(4) for t in range(5))
-
-
-@pytest.mark.timing
-def test_a_hook_costs_less_than_a_millisecond_of_our_own_time() -> None:
-    times = []
-    for _ in range(30):
-        begin = time.thread_time()
-        run({"path": "/bin/true"})
-        times.append(time.thread_time() - begin)
-    assert min(times) < 0.001
-
-
-def wait_for_orphan(pid: int) -> None:
-    """Waits for the end of a process that came to us when its parent ended (the tests are a subreaper)."""
-    deadline = time.monotonic() + 5
-    while os.waitpid(pid, os.WNOHANG) == (0, 0):
-        assert time.monotonic() < deadline, f"process {pid} lives on"
-        time.sleep(0.005)

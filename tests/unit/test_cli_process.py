@@ -113,7 +113,9 @@ def test_parsing_loads_no_more_than_it_needs(tmp_path: Path) -> None:
         "pyrunc.errors",
         "pyrunc.log",
         "pyrunc.options",
+        "pyrunc.pathnames",
     }
+    assert "os" not in loaded
 
 
 def test_missing_standard_descriptors_are_filled(tmp_path: Path) -> None:

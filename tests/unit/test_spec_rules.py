@@ -1,72 +1,26 @@
 """Each rule: what breaks it, and the exact words for it.  One line a case."""
 
-import copy
 from typing import Any
 
 import pytest
 
 from pyrunc.spec import rules
-from pyrunc.spec.default import default_config
-from pyrunc.spec.rules_linux import sysctl_path
-
-MAPPING = {"containerID": 0, "hostID": 1000, "size": 1}
-NAMES = ("pid", "network", "ipc", "uts", "mount")
-
-
-def config(**changes: Any) -> Any:
-    """The default configuration with changes: a__b__0=value sets config["a"]["b"][0]; None removes."""
-    document: Any = copy.deepcopy(default_config())
-    for path, value in changes.items():
-        *parents, last = path.split("__")
-        target = document
-        for part in parents:
-            target = target[int(part)] if part.isdigit() else target.setdefault(part, {})
-        if value is None:
-            del target[last]
-        else:
-            target[int(last) if isinstance(target, list) else last] = value
-    return document
-
-
-def namespaces(*kinds: str, **paths: str) -> list[dict[str, str]]:
-    return [{"type": kind} for kind in kinds] + [{"type": kind, "path": path} for kind, path in paths.items()]
-
-
-def without(*kinds: str) -> list[dict[str, str]]:
-    return namespaces(*(kind for kind in NAMES if kind not in kinds))
-
-
-def process(**changes: Any) -> Any:
-    return config(**{f"process__{key}": value for key, value in changes.items()})
-
-
-def linux(**changes: Any) -> Any:
-    return config(**{f"linux__{key}": value for key, value in changes.items()})
-
-
-def resources(**changes: Any) -> Any:
-    return config(**{f"linux__resources__{key}": value for key, value in changes.items()})
-
-
-def seccomp(default: str = "SCMP_ACT_ALLOW", **members: Any) -> Any:
-    return linux(seccomp={"defaultAction": default, **members})
-
-
-def rule(action: str, **members: Any) -> list[dict[str, Any]]:
-    return [{"names": ["mkdir"], "action": action, **members}]
-
-
-def device(**members: Any) -> Any:
-    return linux(devices=[{"type": "c", "path": "/dev/x", "major": 1, "minor": 3, **members}])
-
-
-def mount(**members: Any) -> Any:
-    return config(mounts__0={"destination": "/x", **members})
-
-
-def scheduler(policy: str, **members: Any) -> Any:
-    return process(scheduler={"policy": policy, **members})
-
+from tests.support.spec_documents import (
+    MAPPING,
+    NAMES,
+    config,
+    device,
+    linux,
+    mount,
+    namespaces,
+    on_the_hosts_mounts,
+    process,
+    resources,
+    rule,
+    scheduler,
+    seccomp,
+    without,
+)
 
 NUL = "contains a NUL byte"
 BROKEN: list[tuple[Any, str, str]] = [
@@ -227,8 +181,18 @@ BROKEN: list[tuple[Any, str, str]] = [
     # paths and devices
     (linux(maskedPaths=["proc"]), "/linux/maskedPaths/0", "must be an absolute path, not 'proc'"),
     (linux(readonlyPaths=["/a\0"]), "/linux/readonlyPaths/0", NUL),
+    # without a mount namespace all these would change the host's mounts
+    (on_the_hosts_mounts(mounts=[{"destination": "/x"}]), "/mounts", "needs a mount namespace"),
+    (on_the_hosts_mounts(root__readonly=True), "/root/readonly", "needs a mount namespace"),
+    (on_the_hosts_mounts(linux__rootfsPropagation="shared"), "/linux/rootfsPropagation", "needs a mount namespace"),
+    (on_the_hosts_mounts(linux__devices=[{"type": "p", "path": "/p"}]), "/linux/devices", "needs a mount namespace"),
     (
-        linux(maskedPaths=[], namespaces=without("mount")),
+        on_the_hosts_mounts(linux__maskedPaths=["/proc/kcore"]),
+        "/linux/maskedPaths",
+        "needs a mount namespace, and none is listed in namespaces",
+    ),
+    (
+        on_the_hosts_mounts(linux__readonlyPaths=["/proc/sys"]),
         "/linux/readonlyPaths",
         "needs a mount namespace, and none is listed in namespaces",
     ),
@@ -373,175 +337,3 @@ BROKEN: list[tuple[Any, str, str]] = [
 )
 def test_broken(document: Any, pointer: str, message: str) -> None:
     assert rules.check_rules(document) == [(pointer, message)]
-
-
-FINE = [
-    config(),
-    default_config(rootless=True),
-    config(process=None),
-    {"ociVersion": "1.0.0", "root": {"path": "/r"}},
-    config(ociVersion="1.0.2-dev+build.7"),
-    config(ociVersion="1.99.0"),
-    config(hostname="", linux__namespaces=without("uts")),
-    config(
-        hooks={"prestart": [{"path": "/a", "args": ["a"], "env": ["A=b"], "timeout": 1}], "unknown": [{"path": "x"}]}
-    ),
-    process(consoleSize={"height": 70000, "width": 1}, terminal=False),
-    process(user={"uid": 4294967294, "gid": 0, "umask": 0o777, "additionalGids": [1]}),
-    process(capabilities={"bounding": ["CAP_NEW_THING"]}),
-    process(selinuxLabel="system_u:system_r:container_t:s0:c1,c2", apparmorProfile="docker-default"),
-    process(execCPUAffinity={"initial": "0-3,7", "final": ""}),
-    scheduler("SCHED_FIFO", priority=99, flags=["SCHED_FLAG_RESET_ON_FORK"]),
-    scheduler("SCHED_OTHER", nice=-20),
-    scheduler("SCHED_DEADLINE", runtime=42000, deadline=1000000, period=1000000, nice=19),
-    scheduler("SCHED_DEADLINE", runtime=42000, deadline=1000000),
-    mount(options=["bind", "ridmap"], uidMappings=[MAPPING], gidMappings=[MAPPING]),
-    config(
-        mounts__0={"destination": "/x", "options": ["idmap"]},
-        linux__namespaces=namespaces(*NAMES, "user"),
-        linux__uidMappings=[MAPPING],
-        linux__gidMappings=[MAPPING],
-    ),
-    linux(namespaces=namespaces(*NAMES, user="/proc/1/ns/user")),
-    linux(namespaces=namespaces(*NAMES, "time"), timeOffsets={"monotonic": {"secs": -5, "nanosecs": 999999999}}),
-    device(fileMode=0o20666),
-    device(type="u", fileMode=0o600),
-    linux(devices=[{"type": "p", "path": "/fifo"}]),
-    linux(cgroupsPath="system.slice:runc:a..b"),
-    linux(personality={"domain": "LINUX32", "flags": []}),
-    linux(intelRdt={"closID": "/", "memBwSchema": "MB:0=20", "schemata": ["L3:0=f"]}),
-    linux(netDevices={"eth0": {"name": "lan%d"}}),
-    linux(memoryPolicy={"mode": "MPOL_PREFERRED", "nodes": ""}),
-    seccomp("SCMP_ACT_ERRNO", defaultErrnoRet=38, syscalls=rule("SCMP_ACT_TRACE", errnoRet=65535)),
-    seccomp(listenerPath="/s", listenerMetadata="x", syscalls=rule("SCMP_ACT_NOTIFY")),
-    resources(devices=[{"allow": True, "type": "c", "major": -1, "minor": 5, "access": ""}]),
-    resources(hugepageLimits=[{"pageSize": "64KB", "limit": 0}], rdma={"mlx5_1": {"hcaHandles": 1}}),
-    resources(unified={"memory.high": "max\n"}),
-]
-
-
-@pytest.mark.parametrize("document", FINE, ids=range(len(FINE)))
-def test_fine(document: Any) -> None:
-    assert rules.check_rules(document) == []
-
-
-SYSCTLS = {
-    "kernel.msgmax": "ipc",
-    "kernel/shm_rmid_forced": "ipc",
-    "fs.mqueue.msg_max": "ipc",
-    "fs/mqueue/msg_max": "ipc",
-    "kernel.domainname": "uts",
-    "net.ipv4.ip_forward": "network",
-    "net/ipv4/conf/eth0.1/forwarding": "network",
-    "net.ipv4.conf.eth0/1.forwarding": "network",
-    "user.max_user_namespaces": "user",
-}
-
-
-@pytest.mark.parametrize("name", SYSCTLS)
-def test_sysctl_of_a_namespace(name: str) -> None:
-    maps = {"linux__uidMappings": [MAPPING], "linux__gidMappings": [MAPPING]}
-    everything = config(linux__sysctl={name: "1"}, linux__namespaces=namespaces(*NAMES, "user"), **maps)
-    assert rules.check_rules(everything) == []
-    lacking = linux(sysctl={name: "1"}, namespaces=without(SYSCTLS[name]))
-    message = f"needs a {SYSCTLS[name]} namespace: it would change the host's"
-    assert (f"/linux/sysctl/{name.replace('/', '~1')}", message) in rules.check_rules(lacking)
-
-
-HOST_SYSCTLS = (
-    "kernel.panic",
-    "kernel.core_pattern",
-    "vm.swappiness",
-    "fs.file-max",
-    "kernel.msgmax.x",
-    "kernel.sched.sem",
-)
-NO_SYSCTLS = ("", "net", "net..x", "net/../kernel/panic", "net.//.kernel.panic", "/net/ipv4/x", "fs.mqueue.", "net/./x")
-
-
-@pytest.mark.parametrize("name", HOST_SYSCTLS)
-def test_sysctl_of_the_host(name: str) -> None:
-    found = rules.check_rules(linux(sysctl={name: "1"}))
-    assert [message for _, message in found] == ["does not belong to a namespace: it would change the whole host"]
-
-
-@pytest.mark.parametrize("name", NO_SYSCTLS)
-def test_no_sysctl(name: str) -> None:
-    found = rules.check_rules(linux(sysctl={name: "1"}))
-    assert [message for _, message in found] == ["is not the name of a kernel parameter"]
-
-
-def test_sysctl_hostname() -> None:
-    assert rules.check_rules(linux(sysctl={"kernel.hostname": "x"})) == [
-        ("/linux/sysctl/kernel.hostname", "is set with hostname")
-    ]
-
-
-def test_sysctl_in_the_host_network_namespace_by_path() -> None:
-    joined = namespaces(*(kind for kind in NAMES if kind != "network"), network="/proc/self/ns/net")
-    found = rules.check_rules(linux(sysctl={"net.x.y": "1"}, namespaces=joined))
-    message = "would change the host's network namespace, which /proc/self/ns/net is"
-    assert found == [("/linux/sysctl/net.x.y", message)]
-
-
-@pytest.mark.parametrize(
-    ("name", "path"),
-    [
-        ("net.ipv4.ip_forward", "net/ipv4/ip_forward"),
-        ("net.ipv4.conf.eth0/1.x", "net/ipv4/conf/eth0.1/x"),
-        ("net/ipv4/conf/eth0.1/x", "net/ipv4/conf/eth0.1/x"),
-    ],
-)
-def test_sysctl_path(name: str, path: str) -> None:
-    assert sysctl_path(name) == path
-
-
-UNSUPPORTED = {
-    "/linux/intelRdt": linux(intelRdt={"closID": "x"}),
-    "/linux/memoryPolicy": linux(memoryPolicy={"mode": "MPOL_LOCAL"}),
-    "/linux/netDevices": linux(netDevices={"eth0": {}}),
-    "/linux/seccomp/listenerPath": seccomp(listenerPath="/s", syscalls=rule("SCMP_ACT_NOTIFY")),
-    "/linux/namespaces": linux(namespaces=without("mount"), maskedPaths=[], readonlyPaths=[]),
-}
-
-
-@pytest.mark.parametrize("pointer", UNSUPPORTED)
-def test_unsupported(pointer: str) -> None:
-    """Until the runtime does it: refused by name."""
-    named = [place for place, _ in rules.unsupported(UNSUPPORTED[pointer])]
-    if pointer not in named:
-        pytest.skip("the runtime does this now")
-    assert named == [pointer]
-
-
-@pytest.mark.parametrize("document", [config(), linux(intelRdt={}), seccomp(listenerPath="/unused")], ids=range(3))
-def test_nothing_unsupported(document: Any) -> None:
-    assert rules.unsupported(document) == []
-
-
-WARNED: list[tuple[Any, str, str]] = [
-    (mount(destination="data"), "/mounts/0/destination", "relative path 'data' is taken as relative to /"),
-    (config(ociVersion="1.4.0-rc.1"), "/ociVersion", "1.4.0-rc.1 is newer than 1.3.0: new properties are ignored"),
-    (
-        process(capabilities={"bounding": ["CAP_CHOWN", "CAP_NEW"]}),
-        "/process/capabilities/bounding/1",
-        "unknown capability 'CAP_NEW' is left out",
-    ),
-    (process(env=["A=b", "=c"]), "/process/env/1", "'=c' is not of the form NAME=VALUE"),
-    (
-        linux(devices=[{"type": "c", "path": f"/dev/{name}", "major": 1, "minor": 3} for name in "ab"]),
-        "/linux/devices/1",
-        "the same device is listed before",
-    ),
-    (
-        linux(namespaces=namespaces(*NAMES, user="/u"), uidMappings=[MAPPING]),
-        "/linux/uidMappings",
-        "is not written: /u, which is joined, has its own",
-    ),
-]
-
-
-@pytest.mark.parametrize(("document", "pointer", "message"), WARNED, ids=[pointer for _, pointer, _ in WARNED])
-def test_warnings(document: Any, pointer: str, message: str) -> None:
-    assert rules.check_rules(document) == []
-    assert rules.warnings(document) == [(pointer, message)]

@@ -1,6 +1,7 @@
 """Names of containers, and which directories may hold their state."""
 
 import os
+import posix
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ def test_the_empty_id() -> None:
 @pytest.fixture
 def user(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes the module believe that it runs as user 1000."""
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(posix, "geteuid", lambda: 1000)
 
 
 @pytest.mark.root
