@@ -99,7 +99,7 @@ def loads(text: str) -> object:
         value, end = _scan(text, len(text) - len(text.lstrip(WHITESPACE)))
         if b"\\ud" in octets or b"\\uD" in octets:
             _check_surrogates(value)
-    except (StopIteration, ValueError, RecursionError) as error:
+    except (StopIteration, ValueError, RecursionError, SystemError) as error:
         raise _explain(text, error) from None
     rest = text[end:].lstrip(WHITESPACE)
     if rest:
@@ -147,6 +147,14 @@ def _explain(text: str, error: Exception) -> JSONError:
     """The JSONError for a text that could not be read: whichever is first, a syntax error or something refused."""
     if text.startswith("\ufeff"):
         return JSONError("byte order mark before the value", 0, text)
+    # Before Python 3.12 the scanner cannot make its own error, and ends in a SystemError, until this is imported.
+    import json.decoder  # noqa: F401
+
+    if isinstance(error, SystemError):
+        try:
+            _scan(text, len(text) - len(text.lstrip(WHITESPACE)))
+        except (StopIteration, ValueError, RecursionError) as found:
+            error = found
     message, offset = "not valid JSON", len(text)
     if isinstance(error, StopIteration):
         message, offset = "a value is missing", error.value

@@ -58,6 +58,25 @@ def test_refused(text: str) -> None:
     assert str(caught.value) == REFUSED[text]
 
 
+ALONE = f"""
+import sys
+sys.path.insert(0, {str(Path(fastjson.__file__).parent.parent)!r})
+from pyrunc import fastjson
+assert not {{"json", "json.decoder", "re"}} & set(sys.modules)
+try:
+    fastjson.loads(eval(sys.stdin.read()))
+except fastjson.JSONError as error:
+    print(ascii(str(error)))
+"""
+
+
+@pytest.mark.parametrize("text", REFUSED, ids=lambda text: ascii(text[:20]))
+def test_refused_where_json_was_never_imported(text: str) -> None:
+    command = [sys.executable, "-IS", "-c", ALONE]
+    result = subprocess.run(command, input=ascii(text), capture_output=True, text=True, timeout=20)
+    assert (result.stdout, result.stderr) == (ascii(REFUSED[text]) + "\n", "")
+
+
 TAKEN = {
     "[" * 128 + "]" * 128: json.loads("[" * 128 + "]" * 128),
     "[" + "[]," * 200 + "[]]": [[]] * 201,  # many brackets are not deep ones
