@@ -78,7 +78,7 @@ class Container:
 
         creation = Creation(root, id, pathnames.abspath(bundle), Options(**options))
         check_console(creation.plan.process.terminal, detach, creation.options.console_socket)
-        mask = hold_signals() if not detach else set()
+        mask = None if detach else hold_signals()
         try:
             state, process = creation.perform(wait_for_start=False)
             container = cls(root, id)
@@ -101,7 +101,7 @@ class Container:
                     container.delete(force=True)
             return status
         finally:
-            if mask:
+            if mask is not None:
                 release_signals(mask)
 
     @classmethod
@@ -211,7 +211,6 @@ class Container:
             # Cut short before there was a process: what lives in these cgroups, if they exist, is not ours.
             cgroups.remove_empty(record.cgroups)
         elif record.cgroups:
-            cgroups.kill_all(record.cgroups)
             cgroups.remove(record.cgroups, timeout=KILL_PATIENCE)
         for failure in self.run_later_hooks(state, record, "poststop", "stopped", keep_going=True):
             log.warn(str(failure))
@@ -272,7 +271,7 @@ class Container:
             raise InvalidTransition("cannot exec in a paused container (use --ignore-paused to override)")
         execution = Execution(self, record, process, console_socket, preserve_fds, list(cgroup))
         check_console(execution.settings.terminal, detach, console_socket)
-        mask = hold_signals() if not detach else set()
+        mask = None if detach else hold_signals()
         try:
             running = execution.perform(pid_file)
             try:
@@ -280,7 +279,7 @@ class Container:
             finally:
                 running.close()
         finally:
-            if mask:
+            if mask is not None:
                 release_signals(mask)
 
 

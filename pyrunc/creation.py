@@ -130,6 +130,10 @@ class Creation:
         if later:
             self.state.write(HOOKS_FILE, dumps(later).encode("utf-8", "surrogateescape"))
         perform_all(plan.cgroup.create, NO_BUILD)
+        if self.record.cgroups != plan.cgroup.paths:
+            # A user without the right to some of them does without.
+            self.record.cgroups = dict(plan.cgroup.paths)
+            self.state.save(self.record)
         process, born = spawn_in(spawn_flags(plan.namespaces), plan.cgroup.cgroup_fd_path)
         self.process = process
         if plan.namespaces.staged:
@@ -137,7 +141,7 @@ class Creation:
             process.enter(plan.namespaces, opened, orders)
         self.record.pid = process.pid
         self.record.start_time = pid_start_time(process.pid) or 0
-        self.state.save(self.record)
+        self.state.note_process(self.record.pid, self.record.start_time)
         unified = plan.cgroup.paths.get(UNIFIED)
         if unified and not born:
             cgroups.attach({UNIFIED: unified}, process.pid)
@@ -213,7 +217,7 @@ class Creation:
                 posix.close(listener)
         self.master = wait_ready(process, self.options.console_socket)
         self.record.phase = CREATED
-        state.save(self.record)
+        state.note_created()
         if self.options.pid_file:
             write_pid_file(self.options.pid_file, process.pid)
         return state, process
@@ -259,7 +263,6 @@ class Creation:
             self.process.kill if self.process else None,
             self.close_master,
             # Only what was made here: a cgroup that was found with processes in it is somebody else's.
-            lambda: cgroups.kill_all(self.plan.cgroup.made),
             lambda: cgroups.remove(self.plan.cgroup.made, timeout=10.0),
         ]
         clean = True

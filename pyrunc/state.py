@@ -13,14 +13,15 @@ from errno import EAGAIN, EINTR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 
 from pyrunc import pathnames, syscalls
 from pyrunc.errors import ContainerNotFound, PyruncError
-from pyrunc.record import Record, load_record
+from pyrunc.record import CREATED, Record, load_record
 from pyrunc.state_root import DIRECTORY_FLAGS, DIRECTORY_MODE, failure, open_root, validate_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
-STATE_FILE = "state.json"
+STATE_FILE = "state.json"  # what is known when the creation begins; never changed for what comes later
+PROCESS_FILE = "process"  # "PID START_TIME" once there is a process, then " created" when it waits to be started
 CONFIG_FILE = "config.json"  # as it was when the container was created: later changes have no effect
 HOOKS_FILE = "hooks.json"  # those of poststart and poststop, if there are any
 START_SOCKET = "start.sock"  # where the process waits to be started; there until it is
@@ -208,7 +209,9 @@ class StateDirectory:
         """The container's record.  Raises ContainerNotFound when none was written (a `create` that was killed)."""
         path = f"{self.path}/{STATE_FILE}"
         try:
-            return load_record(self.read(STATE_FILE), path)
+            record = load_record(self.read(STATE_FILE), path)
+            self.add_process(record)
+            return record
         except PyruncError as error:
             if error.errno != ENOENT:
                 raise
@@ -219,6 +222,41 @@ class StateDirectory:
     def save(self, record: Record) -> None:
         """Writes the container's record.  Needs the lock."""
         self.write(STATE_FILE, record.dump())
+
+    def note_process(self, pid: int, start_time: int) -> None:
+        """Says which process became the container's.  Needs the lock.
+
+        In a file of its own: to replace one that is there is much dearer on most file systems than to make one.
+        """
+        self.append(f"{pid} {start_time}", posix.O_CREAT | posix.O_EXCL)
+
+    def note_created(self) -> None:
+        """Says that the process waits to be started.  Needs the lock."""
+        self.append(" created", posix.O_APPEND)
+
+    def append(self, text: str, flags: int) -> None:
+        try:
+            flags |= posix.O_WRONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC
+            fd = posix.open(PROCESS_FILE, flags, FILE_MODE, dir_fd=self.fd)
+            try:
+                posix.write(fd, text.encode("ascii"))
+            finally:
+                posix.close(fd)
+        except OSError as error:
+            raise failure(error, f"write {self.path}/{PROCESS_FILE}") from error
+
+    def add_process(self, record: Record) -> None:
+        """Puts what PROCESS_FILE says into the record; what is only half written is not there yet."""
+        try:
+            words = self.read(PROCESS_FILE).split()
+        except PyruncError as error:
+            if error.errno != ENOENT:
+                raise
+            return
+        if len(words) >= 2 and words[0].isdigit() and words[1].isdigit():
+            record.pid, record.start_time = int(words[0]), int(words[1])
+            if len(words) == 3 and words[2] == b"created":
+                record.phase = CREATED
 
     def exists(self, name: str) -> bool:
         """Whether there is a file name."""

@@ -49,7 +49,7 @@ NEW_PROCESS = """
 """.split()
 
 CREATION = """
-    pyrunc.builder pyrunc.cgroups.devices pyrunc.cgroups.operations pyrunc.cgroups.plan pyrunc.creation
+    pyrunc.build_thread pyrunc.builder pyrunc.cgroups.devices pyrunc.cgroups.operations pyrunc.cgroups.plan pyrunc.creation
     pyrunc.operations pyrunc.operations.base pyrunc.operations.bind pyrunc.operations.build
     pyrunc.operations.cgroup_mount pyrunc.operations.constants pyrunc.operations.devices
     pyrunc.operations.filesystem pyrunc.operations.masks pyrunc.operations.mount pyrunc.operations.options
