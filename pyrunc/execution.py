@@ -8,6 +8,7 @@ import posix
 
 from pyrunc import cgroups, helper, pathnames
 from pyrunc.cgroups.layout import UNIFIED
+from pyrunc.cgroups.placement import exec_paths
 from pyrunc.errors import InvalidTransition, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.launch import Helper, write_proc
@@ -75,7 +76,7 @@ class Execution:
         self.in_userns = "user" in record.namespaces and differs(record.pid, "user")
         permitted, bounding = (ALL, ALL) if self.in_userns else (self.facts.permitted, self.facts.bounding)
         self.capabilities = plan_capabilities(process, self.facts.last_cap, permitted, bounding)
-        self.cgroup_paths = cgroups.exec_paths(record.cgroups, cgroup)
+        self.cgroup_paths = exec_paths(record.cgroups, cgroup)
         self.master = -1
 
     def perform(self, pid_file: "str | None") -> Helper:

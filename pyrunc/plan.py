@@ -1,7 +1,7 @@
 """From a checked configuration to everything that will be done: decided here, performed elsewhere, touching nothing."""
 
 from pyrunc import pathnames
-from pyrunc.cgroups import plan_cgroup
+from pyrunc.cgroups.plan import plan_cgroup
 from pyrunc.errors import PyruncError
 from pyrunc.namespaces import CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, plan_namespaces
 from pyrunc.operations.options import PROPAGATION

@@ -1,7 +1,7 @@
 """Packs the package's byte code into one file that the command reads its modules from.
 
 Finding, checking and reading some fifty files is a third of the time that the interpreter takes for a short
-command.  In the pack a module is one pread(2) at a known place, and the two extension modules are looked for nowhere
+command.  In the pack a module is one pread(2) at a known place, and the extension modules are looked for nowhere
 else than where they are.  Byte code is without docstrings and assertions, as with -OO.
 
 The pack belongs to one interpreter: the command names that one by its absolute path, and when it has been replaced by
@@ -165,6 +165,9 @@ def pack(folder: Path, final: Path, backend: Path) -> tuple[bytes, int]:
         "_cffi_backend": (False, str(backend), 0, 0),
         "pyrunc._shim": (False, str(final / shim), 0, 0),
     }
+    accelerator = importlib.util.find_spec("_json")
+    if accelerator is not None and accelerator.has_location:  # not built into this interpreter
+        index["_json"] = (False, str(accelerator.origin), 0, 0)
     sources = {path.relative_to(folder): path.read_bytes() for path in sorted((folder / "pyrunc").rglob("*.py"))}
     known = {module_name(path) for path in sources}
     direct = {module_name(path): imported(source, module_name(path), known) for path, source in sources.items()}
