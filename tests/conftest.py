@@ -5,6 +5,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -84,7 +85,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
-    """After each test: its processes are gone and its mounts, too.  What is left is ended and fails that test."""
+    """After each test: its processes are gone and its mounts, too.  What is left is ended and fails that test.
+
+    So does a signal that it left blocked: no later test could be timed out.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     before = leaks.own_mounts_and_processes()
     running = set(processes.descendants(os.getpid()))
     yield
@@ -92,13 +97,17 @@ def nothing_left() -> Iterator[None]:
     processes.reap_adopted(running)
     left = leaks.own_mounts_and_processes() - before
     processes.end([pid for pid in processes.descendants(os.getpid()) if pid not in running])
+    left |= {f"blocked signal {number}" for number in signal.pthread_sigmask(signal.SIG_SETMASK, mask) - mask}
     assert not left, "left behind by this test: " + "; ".join(sorted(left))
 
 
 @pytest.fixture(scope="session")
 def session_folder() -> Iterator[Path]:
-    """The folder of all that this process's tests make: short (sockets have short paths), and open to mapped users."""
-    folder = Path(tempfile.mkdtemp(prefix=leaks.prefix(), dir="/tmp"))
+    """The folder of all that this process's tests make: short (sockets have short paths), and open to mapped users.
+
+    Not in /tmp, which is often a mount of its own with nosuid and nodev, as binds of it would be, too.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=leaks.prefix(), dir="/var/tmp"))
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)
