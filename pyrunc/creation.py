@@ -66,7 +66,19 @@ class Creation:
     when nobody else took it, else -1.
     """
 
-    __slots__ = ("builder", "config_bytes", "facts", "master", "options", "plan", "process", "record", "root", "state")
+    __slots__ = (
+        "builder",
+        "config_bytes",
+        "facts",
+        "hooks_ran",
+        "master",
+        "options",
+        "plan",
+        "process",
+        "record",
+        "root",
+        "state",
+    )
 
     def __init__(self, root: str, id: str, bundle: str, options: Options) -> None:
         """Loads, checks and plans.  Raises PyruncError; nothing has been touched then."""
@@ -97,6 +109,7 @@ class Creation:
         self.process: "Helper | None" = None
         self.builder: builder.Builder | BuildThread | None = None
         self.master = -1
+        self.hooks_ran = False
 
     def perform(self, wait_for_start: bool) -> "tuple[StateDirectory, Helper]":
         """Everything up to "created".  Raises PyruncError; nothing is left then.
@@ -196,15 +209,9 @@ class Creation:
         root = self.builder.wait_mounted() if self.builder else posix.open(plan.rootfs, posix.O_PATH | posix.O_CLOEXEC)
         listener = -1
         try:
-            for kind in ("prestart", "createRuntime"):
-                if kind in plan.hooks:
-                    outer = spec_state(self.record, "creating", process.pid)
-                    from pyrunc.hooks import run_runtime_hooks
-
-                    run_runtime_hooks(plan.hooks[kind], outer, kind)
+            if plan.hooks_before_pivot:
+                self.run_hooks(process)
             if self.builder:
-                if plan.hooks_before_pivot:
-                    self.builder.go_on()
                 self.builder.finish()
             setup.add_fd(ROOT_KINDS[plan.root_kind], root)
             if wait_for_start:
@@ -221,6 +228,17 @@ class Creation:
         if self.options.pid_file:
             write_pid_file(self.options.pid_file, process.pid)
         return state, process
+
+    def run_hooks(self, process: Helper) -> None:
+        """The hooks that run while the file system stands and is not the root yet, in the order of runtime.md."""
+        from pyrunc.hooks import run_runtime_hooks
+
+        self.hooks_ran = True
+        for kind in ("prestart", "createRuntime"):
+            if kind in self.plan.hooks:
+                run_runtime_hooks(self.plan.hooks[kind], spec_state(self.record, "creating", process.pid), kind)
+        if self.builder:
+            self.builder.go_on()
 
     def plan_setup(self) -> Setup:
         """MESSAGE_SETUP but for the descriptors that are not known yet."""
@@ -273,6 +291,13 @@ class Creation:
             except (OSError, PyruncError) as error:
                 clean = False
                 log.warn(f"{self.plan.id}: not all could be cleaned up: {error}")
+        if self.hooks_ran and "poststop" in self.plan.hooks:
+            # What earlier hooks have set up is for these to take down (runtime.md, "Lifecycle", steps 12 and 13).
+            from pyrunc.hooks import run_runtime_hooks
+
+            stopped = spec_state(self.record, "stopped", 0)
+            for failure in run_runtime_hooks(self.plan.hooks["poststop"], stopped, "poststop", keep_going=True):
+                log.warn(str(failure))
         if self.state and clean:
             self.state.remove()
         elif self.state:

@@ -125,6 +125,21 @@ def test_failure_while_creating(kind: str, bundle: BundleFactory, pyrunc: Pyrunc
     assert not Path("/never").exists()
 
 
+@pytest.mark.parametrize("kind", ["prestart", "createRuntime", "createContainer"])
+def test_a_failed_creation_ends_with_the_poststop_hooks(
+    kind: str, bundle: BundleFactory, pyrunc: Pyrunc, folder: Path
+) -> None:
+    (folder / "notes").mkdir()
+    log = folder / "notes/log"
+    made = with_hooks(bundle(["/bin/true"]), log)
+    made.config["hooks"][kind] = [{"path": "/bin/false"}]
+    made.save()
+    assert pyrunc("create", "--bundle", str(made), "c1").returncode == 1
+    assert [entry["kind"] for entry in read(log)][-1] == "poststop"
+    assert read(log)[-1]["state"]["status"] == "stopped"
+    assert pyrunc.containers() == []
+
+
 @pytest.mark.parametrize("command", ["start", "run"])
 @pytest.mark.parametrize("kind", ["startContainer", "poststart"])
 def test_failure_while_starting(kind: str, command: str, bundle: BundleFactory, pyrunc: Pyrunc) -> None:
