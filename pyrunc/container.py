@@ -8,9 +8,10 @@ What only some verbs need is imported by them: most commands are one verb, and o
 
 import posix
 from _signal import pidfd_send_signal
+from errno import ECONNREFUSED
 
 from pyrunc import cgroups, log, pathnames, syscalls
-from pyrunc.errors import ContainerNotFound, InvalidTransition, PyruncError, from_os_error
+from pyrunc.errors import ContainerNotFound, InvalidTransition, PyruncError, UnusableState, from_os_error
 from pyrunc.record import CREATING, Record, open_process, pid_start_time, spec_state, state_dict
 from pyrunc.state import CONFIG_FILE, HOOKS_FILE, START_SOCKET, StateDirectory
 
@@ -131,6 +132,10 @@ class Container:
             try:
                 channel = Channel(syscalls.unix_connect(state.fd, START_SOCKET))
             except OSError as error:
+                if error.errno == ECONNREFUSED:
+                    # A start that was killed has started it: the program runs and listens no more.
+                    state.unlink(START_SOCKET)
+                    raise InvalidTransition("cannot start an already running container") from None
                 raise from_os_error(error, operation="reach the container's process") from error
             try:
                 self.start_process(state, record, channel)
@@ -194,10 +199,12 @@ class Container:
         with StateDirectory.open(self.root, self.id) as state:
             try:
                 record = state.load()
-            except ContainerNotFound:
+            except (ContainerNotFound, UnusableState) as error:
                 if not force:
                     raise
                 state.remove()
+                if isinstance(error, UnusableState):
+                    log.warn(f"{self.id}: {error}: its process and cgroups, if there are any, are not known and remain")
                 return
             status = status_of(state, record)
             if not force and status not in ("stopped", "created"):
