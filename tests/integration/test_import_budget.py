@@ -35,22 +35,23 @@ STANDARD = {"_cffi_backend", "_json", "errno"}
 
 ALWAYS = """
     pyrunc pyrunc._shim pyrunc._shim.lib pyrunc.cgroups pyrunc.cli pyrunc.commands pyrunc.container pyrunc.errors
-    pyrunc.fastjson pyrunc.log pyrunc.options pyrunc.pathnames pyrunc.record pyrunc.state pyrunc.state_root pyrunc.syscalls
+    pyrunc.fastjson pyrunc.log pyrunc.options pyrunc.pathnames pyrunc.record pyrunc.state pyrunc.state_root
+    pyrunc.syscalls
 """.split()
 
 # Of a process that is there: its cgroup's members.
 MEMBERS = ["pyrunc.cgroups.files", "pyrunc.cgroups.layout", "pyrunc.cgroups.members"]
 
 NEW_PROCESS = """
-    pyrunc.cgroups.files pyrunc.cgroups.layout pyrunc.facts pyrunc.helper pyrunc.launch pyrunc.namespaces pyrunc.process pyrunc.process_start pyrunc.security
-    pyrunc.security.capabilities pyrunc.security.lsm pyrunc.security.seccomp pyrunc.setup pyrunc.spec
-    pyrunc.spec._check pyrunc.spec.check pyrunc.spec.load pyrunc.spec.rules pyrunc.spec.rules_linux
-    pyrunc.spec.rules_process pyrunc.spec.rules_resources
+    pyrunc.cgroups.files pyrunc.cgroups.layout pyrunc.facts pyrunc.helper pyrunc.launch pyrunc.namespaces
+    pyrunc.process pyrunc.process_start pyrunc.security pyrunc.security.capabilities pyrunc.security.lsm
+    pyrunc.security.seccomp pyrunc.setup pyrunc.spec pyrunc.spec._check pyrunc.spec.check pyrunc.spec.load
+    pyrunc.spec.rules pyrunc.spec.rules_linux pyrunc.spec.rules_process pyrunc.spec.rules_resources
 """.split()
 
 CREATION = """
-    pyrunc.build_thread pyrunc.builder pyrunc.cgroups.devices pyrunc.cgroups.operations pyrunc.cgroups.plan pyrunc.creation
-    pyrunc.operations pyrunc.operations.base pyrunc.operations.bind pyrunc.operations.build
+    pyrunc.build_thread pyrunc.builder pyrunc.cgroups.devices pyrunc.cgroups.operations pyrunc.cgroups.plan
+    pyrunc.creation pyrunc.operations pyrunc.operations.base pyrunc.operations.bind pyrunc.operations.build
     pyrunc.operations.cgroup_mount pyrunc.operations.constants pyrunc.operations.devices
     pyrunc.operations.filesystem pyrunc.operations.masks pyrunc.operations.mount pyrunc.operations.options
     pyrunc.operations.paths pyrunc.operations.plan pyrunc.operations.rootfs pyrunc.plan
