@@ -145,10 +145,11 @@ int main(void)
     run_hooks(&setup);
     move_preserved(&setup);
     set_final_limits(&setup);
+    const char *interpreter = interpreter_of(program);
     /* Last, so that the filter need not allow what the set-up does; without no_new_privs loading it needs
      * CAP_SYS_ADMIN, which set_identity has kept until here. */
     load_seccomp(&setup);
     set_final_capabilities(&setup);
     execve(program, setup.args, setup.env);
-    fail_about(errno, "exec", program, NULL);
+    fail_exec(errno, program, interpreter);
 }

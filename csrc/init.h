@@ -115,6 +115,8 @@ void recheck_directory(const struct setup *setup, bool entered);
 /* init_program.c */
 void add_home(struct setup *setup);
 const char *find_program(const struct setup *setup);
+const char *interpreter_of(const char *program);
+_Noreturn void fail_exec(int error, const char *program, const char *interpreter);
 void move_preserved(const struct setup *setup);
 
 /* init_hooks.c */

@@ -135,6 +135,38 @@ const char *find_program(const struct setup *setup)
     fail_about(ENOENT, "exec", name, "executable file not found in $PATH");
 }
 
+/* What else the kernel needs for the program, for the message when exec finds that missing.  To be asked before the
+ * seccomp filter is there, which may allow no look at the file. */
+const char *interpreter_of(const char *program)
+{
+    static char start[256];
+    struct stat status;
+    if (stat(program, &status) < 0 || !S_ISREG(status.st_mode))
+        return NULL;
+    int fd = open(program, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return NULL;
+    ssize_t size = read(fd, start, sizeof start - 1);
+    close(fd);
+    if (size >= 4 && memcmp(start, "\177ELF", 4) == 0)
+        return "that it is linked for";
+    if (size < 3 || memcmp(start, "#!", 2) != 0)
+        return NULL;
+    start[size] = 0;
+    char *name = start + 2 + strspn(start + 2, " \t");
+    name[strcspn(name, " \t\n")] = 0;
+    return name;
+}
+
+void fail_exec(int error, const char *program, const char *interpreter)
+{
+    char reason[512];
+    if (error != ENOENT || !interpreter)
+        fail_about(error, "exec", program, NULL);
+    snprintf(reason, sizeof reason, "the interpreter %.300s: no such file or directory", interpreter);
+    fail_about(error, "exec", program, reason);
+}
+
 /* The program's descriptors get the numbers 3 and up; everything else closes at exec. */
 void move_preserved(const struct setup *setup)
 {

@@ -113,8 +113,11 @@ def _refuse(command: str) -> int:
 
 
 def _sentence(command: str, container_id: str, reason: str) -> str:
+    from pyrunc.state_root import is_id
+
     start = f"pyrunc {command} failed: " if command else ""
-    return f"{start}{container_id}: {reason}" if container_id else start + reason
+    # What is no id may be anything, line breaks included: the reason quotes it.
+    return f"{start}{container_id}: {reason}" if is_id(container_id) else start + reason
 
 
 def _report(command: str, container_id: str, error: PyruncError) -> None:

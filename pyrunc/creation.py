@@ -119,15 +119,17 @@ class Creation:
         """
         opened = open_namespaces(self.plan.namespaces)
         try:
-            for warning in self.plan.warnings:
-                log.warn(warning)
             self.state = StateDirectory.create(self.root, self.plan.id, self.record.dump())
             try:
                 self.make_process(opened)
-                return self.finish(wait_for_start)
+                made = self.finish(wait_for_start)
             except BaseException:
                 self.undo()
                 raise
+            # Not before: beside an error they would only be in its way.
+            for warning in self.plan.warnings:
+                log.warn(warning)
+            return made
         except OSError as error:
             raise from_os_error(error) from error
         finally:

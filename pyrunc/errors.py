@@ -55,14 +55,16 @@ class PyruncError(Exception):
 
 
 def from_os_error(error: OSError, *, operation: str = "", place: str = "") -> PyruncError:
-    """Turns any OSError into a PyruncError that keeps the call, the path and the errno."""
+    """Turns any OSError into a PyruncError that keeps the call, the path (unless the operation ends with it) and the
+    errno."""
     if isinstance(error, SystemCallError):
         reason = str(error)
     else:
         reason = reason_of(error.errno) if error.errno else str(error)
         if error.filename is not None:
             name = error.filename.decode("utf-8", "replace") if isinstance(error.filename, bytes) else error.filename
-            reason = f"{name}: {reason}"
+            if not f" {operation}".endswith((f" {name}", f"/{name}")):
+                reason = f"{name}: {reason}"
     return PyruncError(reason, operation=operation, place=place, errno=error.errno or 0)
 
 
@@ -76,6 +78,10 @@ class ConfigError(PyruncError):
 
 class ContainerNotFound(PyruncError):
     """There is no container of that id in this state root."""
+
+
+class UnusableState(PyruncError):
+    """state.json is not what this pyrunc writes, so nothing is known of the container but its configuration."""
 
 
 class InvalidTransition(PyruncError):

@@ -38,6 +38,10 @@ FD_PIVOT, FD_MOVE, FD_CHROOT, FD_LISTENER, FD_PRESERVE = 1, 2, 3, 4, 5
 # enum wait_for
 WAIT_ID_MAPS, WAIT_TIME_OFFSETS = 1, 2
 
+# Steps whose place in config.json is known here.
+HOOK_STEP = "error running startContainer hook #"
+SYSCTL_STEP = 'write sysctl: "'
+
 
 class HelperError(PyruncError):
     """What pyrunc-init said went wrong."""
@@ -247,4 +251,11 @@ def error_of(records: list[tuple[int, bytes]]) -> HelperError:
     errno = number_in(records, TAG_ERRNO)
     reason = string_in(records, TAG_REASON) or reason_of(errno)
     step = string_in(records, TAG_STEP)
-    return HelperError(f"{step}: {reason}" if step else reason, errno=errno)
+    place = ""
+    if step.startswith(HOOK_STEP):
+        place = f"hooks.startContainer[{step[len(HOOK_STEP) :].partition(':')[0]}]"
+    elif step.startswith(SYSCTL_STEP):
+        # The path below /proc/sys, in quotation marks: in a name "." separates, and "/" is a dot.
+        step, path = "write sysctl", step[len(SYSCTL_STEP) : -1]
+        place = "linux.sysctl." + path.translate({ord("/"): ".", ord("."): "/"})
+    return HelperError(f"{step}: {reason}" if step else reason, place=place, errno=errno)

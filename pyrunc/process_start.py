@@ -5,7 +5,7 @@ from errno import EACCES, EBUSY, ENOENT, EOPNOTSUPP, EPERM
 
 from pyrunc import helper, log, pathnames, syscalls
 from pyrunc.cgroups.layout import UNIFIED
-from pyrunc.errors import PyruncError, from_os_error
+from pyrunc.errors import PyruncError, from_os_error, reason_of
 from pyrunc.launch import Helper, spawn_with
 from pyrunc.security.lsm import exec_labels
 from pyrunc.security.seccomp import filter_for
@@ -153,9 +153,14 @@ def write_pid_file(path: str, pid: int) -> None:
             temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC, 0o644
         )
         try:
-            posix.write(fd, str(pid).encode("ascii"))
-        finally:
-            posix.close(fd)
-        posix.rename(temporary, path)
+            try:
+                posix.write(fd, str(pid).encode("ascii"))
+            finally:
+                posix.close(fd)
+            posix.rename(temporary, path)
+        except OSError:
+            posix.unlink(temporary)
+            raise
     except OSError as error:
-        raise from_os_error(error, operation="write the pid file") from error
+        reason = f"{path}: {reason_of(error.errno or 0)}"
+        raise PyruncError(reason, operation="write the pid file", errno=error.errno or 0) from error

@@ -8,7 +8,7 @@ import time
 from errno import EINVAL, ENOENT, ESRCH
 
 from pyrunc import fastjson, syscalls
-from pyrunc.errors import PyruncError
+from pyrunc.errors import PyruncError, UnusableState
 
 FORMAT = 1
 POLLIN = 0x1
@@ -80,7 +80,7 @@ class Record:
 
 
 def load_record(data: bytes, path: str) -> Record:
-    """Reads state.json.  Raises PyruncError, naming path, when it is not what `Record.dump` writes."""
+    """Reads state.json.  Raises UnusableState, naming path, when it is not what `Record.dump` writes."""
     try:
         values = fastjson.loads(data.decode())
     except ValueError as error:
@@ -97,9 +97,10 @@ def load_record(data: bytes, path: str) -> Record:
     return Record(**{name: values[name] for name in FIELDS})
 
 
-def unusable(path: str, why: str) -> PyruncError:
+def unusable(path: str, why: str) -> UnusableState:
     """The error for a state.json that cannot be used."""
-    return PyruncError(f"{path}: {why}", operation="read the container's state", hint="pyrunc delete --force clears it")
+    hint = "pyrunc delete --force removes the record, but cannot know the process and the cgroups"
+    return UnusableState(f"{path}: {why}", operation="read the container's state", hint=hint)
 
 
 def spec_state(record: Record, status: str, pid: int) -> "dict[str, object]":

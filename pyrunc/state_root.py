@@ -17,14 +17,19 @@ ID_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0
 ID_LENGTH = 1024
 
 
-def validate_id(id: str) -> None:
-    """Raises PyruncError unless id may name a container: runc's rule, and no dot at the start.
+def is_id(id: str) -> bool:
+    """Whether id may name a container: runc's rule, and no dot at the start.
 
     Names with a leading dot in the state root are pyrunc's own.
     """
+    return 0 < len(id) <= ID_LENGTH and id[0] != "." and ID_CHARACTERS.issuperset(id)
+
+
+def validate_id(id: str) -> None:
+    """Raises PyruncError unless id may name a container."""
     if not id:
         raise PyruncError("container id cannot be empty")
-    if len(id) > ID_LENGTH or id[0] == "." or not ID_CHARACTERS.issuperset(id):
+    if not is_id(id):
         raise PyruncError(
             f"invalid container ID format: {id!r}",
             hint=f"an id has letters, digits and _ + - . only, at most {ID_LENGTH}, and does not begin with a dot",

@@ -1,6 +1,7 @@
 """The host's side of a container's terminal: handing its master end over, or relaying it to our own terminal."""
 
 import posix
+from errno import ECONNREFUSED
 
 from pyrunc import foreground, pathnames, syscalls
 from pyrunc.errors import PyruncError, from_os_error
@@ -23,6 +24,7 @@ PIPE_BUF = 4096
 LAST_OUTPUT = 262144
 
 SUN_PATH_MAX = 107
+S_IFSOCK = 0o140000
 
 
 def check_console(terminal: bool, detach: bool, console_socket: "str | None") -> None:
@@ -57,7 +59,18 @@ def connect_console(socket_path: str) -> int:
         what = f"console socket {socket_path}"
         if isinstance(error, ValueError):
             raise PyruncError(str(error), operation=what) from error
+        # The kernel has one errno for a file of another kind and for a socket where nobody listens.
+        if error.errno == ECONNREFUSED and not is_socket(socket_path):
+            raise PyruncError("is not a socket", operation=what, errno=ECONNREFUSED) from error
         raise from_os_error(error, operation=what) from error
+
+
+def is_socket(path: str) -> bool:
+    """Whether the path leads to a socket, or to nothing any more."""
+    try:
+        return posix.stat(path).st_mode & pathnames.S_IFMT == S_IFSOCK
+    except OSError:
+        return True
 
 
 def send_console(socket_path: str, master_fd: int, name: str) -> None:

@@ -193,9 +193,9 @@ class WriteCgroupFile(Operation):
     def perform(self, build: "Build | None") -> None:
         try:
             write_file(self.directory, self.file, self.value)
-        except FileNotFoundError:
-            if not self.absent_ok:
-                raise
+        except OSError as error:
+            if error.errno != ENOENT or not self.absent_ok:
+                raise refused(error, self.directory, self.file, self.value, self.place) from error
 
 
 class WriteFirstCgroupFile(Operation):
@@ -217,9 +217,9 @@ class WriteFirstCgroupFile(Operation):
             try:
                 write_file(self.directory, file, value)
                 return
-            except FileNotFoundError:
-                if file == last:
-                    raise
+            except OSError as error:
+                if error.errno != ENOENT or file == last:
+                    raise refused(error, self.directory, file, value, self.place) from error
 
 
 class WriteTogether(Operation):
@@ -260,7 +260,7 @@ class WriteTogether(Operation):
 
     def explain(self, error: OSError, file: str, value: str, place: str) -> PyruncError:
         """The error for one value that the kernel does not take."""
-        return from_os_error(error, operation=f"write {value!r}", place=place)
+        return refused(error, self.directory, file, value, place)
 
 
 class WriteMemoryLimits(WriteTogether):
@@ -299,6 +299,26 @@ class CheckMemoryUsage(Operation):
         usage = int(read_file(self.directory, self.file))
         if self.limit <= usage:
             raise PyruncError(f"rejecting {self.what} limit {self.limit} <= usage {usage}")
+
+
+# What the kernel only calls invalid: the beginning of the file's name, and what to do about it.
+INVALID = (
+    ("memory.memsw.limit_in_bytes", "swap counts memory plus swap: it needs a memory limit, and is at least that"),
+    ("cpu.cfs_", "quota and period are in microseconds and at least 1000, a period at most 1000000"),
+    ("cpu.max", "quota and period are in microseconds and at least 1000, a period at most 1000000"),
+)
+
+
+def refused(error: OSError, directory: str, file: str, value: str, place: str) -> PyruncError:
+    """The error for a value that a cgroup's file does not take, with a hint where the kernel's reason says little."""
+    operation = f"write {value!r} to {directory}/{file}"
+    if file.startswith("hugetlb.") and error.errno == ENOENT:
+        reason = f"this host has no huge pages of {file.split('.')[1]}"
+        return PyruncError(reason, operation=operation, place=place, errno=ENOENT)
+    made = from_os_error(error, operation=operation, place=place)
+    if error.errno == EINVAL:
+        made.hint = "".join([hint for start, hint in INVALID if file.startswith(start)])
+    return made
 
 
 def controllers(directory: str) -> "list[str]":

@@ -1,5 +1,7 @@
 """Where `exec --cgroup` puts a process: in the container's cgroups or below them."""
 
+from errno import ENOENT
+
 from pyrunc import pathnames
 from pyrunc.cgroups.layout import NAMED_SYSTEMD, SYSTEMD
 from pyrunc.errors import PyruncError
@@ -29,6 +31,13 @@ def exec_paths(paths: "dict[str, str]", option: "list[str]") -> "dict[str, str]"
                 raise PyruncError(f"unknown controller {controller} in --cgroup argument: {text}")
             chosen[name] = below(paths[name], path)
     return {**paths, **chosen}
+
+
+def check_exists(paths: "dict[str, str]", own: "dict[str, str]", option: "list[str]") -> None:
+    """Raises PyruncError when one of the directories that --cgroup names (they differ from `own`) is not there."""
+    for name, path in paths.items():
+        if path != own[name] and not pathnames.isdir(path):
+            raise PyruncError("no such cgroup in the container", operation=f"--cgroup {' '.join(option)}", errno=ENOENT)
 
 
 def below(base: str, path: str) -> str:

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 
 def check_config(config: "Section") -> None:
     """Raises ConfigError with every problem of a config.json: schema, rules, and what pyrunc does not do yet."""
-    _check("config", _schema_config(config), config, lambda: rules.check_rules(config) + rules.unsupported(config))
+    _check("config", _schema_config(config), config, lambda: _config_problems(config))
+
+
+def _config_problems(config: "Section") -> "Problems":
+    """What the rules find; of what is not supported only that."""
+    unsupported = rules.unsupported(config)
+    problems = rules.check_rules(config)
+    if unsupported:
+        refused = tuple([pointer for pointer, _ in unsupported])
+        problems = [problem for problem in problems if not problem[0].startswith(refused)]
+    return problems + unsupported
 
 
 def check_process(process: "Section") -> None:

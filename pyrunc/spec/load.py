@@ -37,8 +37,11 @@ def load_bundle(bundle: str) -> "tuple[dict[str, Any], bytes]":
 
 
 def load_file(path: str) -> "dict[str, Any]":
-    """The JSON object in a file, nulls dropped.  Raises FileNotFoundError, PyruncError or ConfigError."""
-    return parse(read(path), path)
+    """The JSON object in a file, nulls dropped.  Raises PyruncError or ConfigError."""
+    try:
+        return parse(read(path), path)
+    except FileNotFoundError as error:
+        raise from_os_error(error, operation=f"read {path}") from error
 
 
 def read(path: str) -> bytes:

@@ -115,6 +115,23 @@ def host_names(config: "Section") -> "Problems":
         yield from rules_process.nul_byte(name, f"/{key}")
 
 
+def mapped_ids(config: "Section") -> "Problems":
+    """config-linux.md#user-namespace-mappings: in a new user namespace only ids that are mapped can be taken."""
+    user = config.get("process", {}).get("user")
+    if not user or namespaces_of(config).get("user") != "":
+        return
+    linux = config["linux"]
+    asked = [("uidMappings", "/process/user/uid", user["uid"]), ("gidMappings", "/process/user/gid", user["gid"])]
+    for index, gid in enumerate(user.get("additionalGids", ())):
+        asked.append(("gidMappings", f"/process/user/additionalGids/{index}", gid))
+    for key, pointer, id in asked:
+        mappings = linux.get(key, ())
+        if not mappings or not all([entry["size"] for entry in mappings]):
+            continue  # that is told by its own rule
+        if not any([entry["containerID"] <= id < entry["containerID"] + entry["size"] for entry in mappings]):
+            yield pointer, f"{id} is not mapped by linux.{key}"
+
+
 def hooks(config: "Section") -> "Problems":
     """config.md#posix-platform-hooks: path MUST be absolute."""
     for kind, entries in config.get("hooks", {}).items():
@@ -138,7 +155,7 @@ def annotations(config: "Section") -> "Problems":
         yield "/annotations/", "the key of an annotation must not be empty"
 
 
-RULES = (spec_version, root_path, mount_namespace, mounts, mount_mappings, host_names, hooks, annotations)
+RULES = (spec_version, root_path, mount_namespace, mounts, mount_mappings, host_names, mapped_ids, hooks, annotations)
 
 
 def namespaces_of(config: "Section") -> "dict[str, str]":

@@ -11,7 +11,7 @@ from pyrunc.spec.rules_process import escaped, is_number_list, nul_byte, nul_byt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     Section = Mapping[str, Any]  # a dict from load_file(), or a TypedDict of pyrunc.spec.types
@@ -68,7 +68,8 @@ def id_mappings(linux: "Section", namespaces: "Namespaces") -> "Problems":
 
 
 def mapping_ranges(mappings: "Iterable[Section]", pointer: str) -> "Problems":
-    """user_namespaces(7): a range has at least one id and ends below 2**32."""
+    """user_namespaces(7): a range has at least one id, ends below 2**32, and shares no id with another."""
+    mappings = list(mappings)
     for index, mapping in enumerate(mappings):
         size = mapping["size"]
         if not size:
@@ -76,6 +77,22 @@ def mapping_ranges(mappings: "Iterable[Section]", pointer: str) -> "Problems":
         for key in ("containerID", "hostID"):
             if mapping[key] + size > ID_SPACE:
                 yield f"{pointer}/{index}/{key}", f"{mapping[key]} and {size} ids from there go beyond 32 bits"
+    for index, other in sorted(overlaps(mappings)):
+        yield f"{pointer}/{index}", f"overlaps entry {other}"
+
+
+def overlaps(mappings: "Sequence[Section]") -> "set[tuple[int, int]]":
+    """Pairs of entries that map the same id, inside or outside: (the later, the earlier).  Not all pairs there are,
+    but none only if there are none."""
+    found = set()
+    for key in ("containerID", "hostID"):
+        end, last = 0, 0
+        for first, index in sorted([(mapping[key], index) for index, mapping in enumerate(mappings)]):
+            if first < end:
+                found.add((max(index, last), min(index, last)))
+            if first + mappings[index]["size"] > end:
+                end, last = first + mappings[index]["size"], index
+    return found
 
 
 def time_offsets(linux: "Section", namespaces: "Namespaces") -> "Problems":
@@ -128,7 +145,7 @@ def _sysctl_problem(name: str, namespaces: "Namespaces") -> str:
     if not wanted:
         return "does not belong to a namespace: it would change the whole host"
     if wanted not in namespaces:
-        return f"needs a {wanted} namespace: it would change the host's"
+        return f"needs {'an' if wanted == 'ipc' else 'a'} {wanted} namespace: it would change the host's"
     path = namespaces[wanted]
     if wanted == "network" and path and _is_own(path, "/proc/self/ns/net"):
         return f"would change the host's network namespace, which {path} is"

@@ -31,13 +31,13 @@ CASES = [
     Case(
         "pids limit too large",
         "pyrunc create failed: {id}: linux.resources.pids.limit: write '4611686018427387904' to "
-        "/sys/fs/cgroup/pids{cgroup}/pids.max: /sys/fs/cgroup/pids{cgroup}/pids.max: invalid argument",
+        "/sys/fs/cgroup/pids{cgroup}/pids.max: invalid argument",
         resources(pids={"limit": 1 << 62}),
         marks=V1,
     ),
     Case(
         "memory limit below zero",
-        "pyrunc create failed: {id}: linux.resources.memory.limit: write '-5': "
+        "pyrunc create failed: {id}: linux.resources.memory.limit: write '-5' to "
         "/sys/fs/cgroup/memory{cgroup}/memory.limit_in_bytes: invalid argument",
         resources(memory={"limit": -5}),
     ),
@@ -49,14 +49,16 @@ CASES = [
     ),
     Case(
         "memory and swap below memory",
-        "pyrunc create failed: {id}: linux.resources.memory.swap: write '33554432': "
-        "/sys/fs/cgroup/memory{cgroup}/memory.memsw.limit_in_bytes: invalid argument",
+        "pyrunc create failed: {id}: linux.resources.memory.swap: write '33554432' to "
+        "/sys/fs/cgroup/memory{cgroup}/memory.memsw.limit_in_bytes: invalid argument\n"
+        "hint: swap counts memory plus swap: it needs a memory limit, and is at least that",
         resources(memory={"limit": 64 << 20, "swap": 32 << 20}),
     ),
     Case(
         "swap without memory",
-        "pyrunc create failed: {id}: linux.resources.memory.swap: write '33554432': "
-        "/sys/fs/cgroup/memory{cgroup}/memory.memsw.limit_in_bytes: invalid argument",
+        "pyrunc create failed: {id}: linux.resources.memory.swap: write '33554432' to "
+        "/sys/fs/cgroup/memory{cgroup}/memory.memsw.limit_in_bytes: invalid argument\n"
+        "hint: swap counts memory plus swap: it needs a memory limit, and is at least that",
         resources(memory={"swap": 32 << 20}),
     ),
     Case(
@@ -67,49 +69,46 @@ CASES = [
     ),
     Case(
         "cpu quota too small",
-        "pyrunc create failed: {id}: linux.resources.cpu.quota: write '10': "
-        "/sys/fs/cgroup/cpu{cgroup}/cpu.cfs_quota_us: invalid argument",
+        "pyrunc create failed: {id}: linux.resources.cpu.quota: write '10' to "
+        "/sys/fs/cgroup/cpu{cgroup}/cpu.cfs_quota_us: invalid argument\n"
+        "hint: quota and period are in microseconds and at least 1000, a period at most 1000000",
         resources(cpu={"quota": 10, "period": 100000}),
     ),
     Case(
         "cpu period too small",
-        "pyrunc create failed: {id}: linux.resources.cpu.period: write '10': "
-        "/sys/fs/cgroup/cpu{cgroup}/cpu.cfs_period_us: invalid argument",
+        "pyrunc create failed: {id}: linux.resources.cpu.period: write '10' to "
+        "/sys/fs/cgroup/cpu{cgroup}/cpu.cfs_period_us: invalid argument\n"
+        "hint: quota and period are in microseconds and at least 1000, a period at most 1000000",
         resources(cpu={"quota": 50000, "period": 10}),
     ),
     Case(
         "cpuset of a cpu that is not there",
         "pyrunc create failed: {id}: linux.resources.cpu.cpus: write '4000' to "
-        "/sys/fs/cgroup/cpuset{cgroup}/cpuset.cpus: /sys/fs/cgroup/cpuset{cgroup}/cpuset.cpus: numerical "
-        "result out of range",
+        "/sys/fs/cgroup/cpuset{cgroup}/cpuset.cpus: numerical result out of range",
         resources(cpu={"cpus": "4000"}),
     ),
     Case(
         "cpuset of the wrong form",
         "pyrunc create failed: {id}: linux.resources.cpu.cpus: write 'first' to "
-        "/sys/fs/cgroup/cpuset{cgroup}/cpuset.cpus: /sys/fs/cgroup/cpuset{cgroup}/cpuset.cpus: invalid "
-        "argument",
+        "/sys/fs/cgroup/cpuset{cgroup}/cpuset.cpus: invalid argument",
         resources(cpu={"cpus": "first"}),
     ),
     Case(
         "cpuset of a memory node that is not there",
         "pyrunc create failed: {id}: linux.resources.cpu.mems: write '1000' to "
-        "/sys/fs/cgroup/cpuset{cgroup}/cpuset.mems: /sys/fs/cgroup/cpuset{cgroup}/cpuset.mems: invalid "
-        "argument",
+        "/sys/fs/cgroup/cpuset{cgroup}/cpuset.mems: invalid argument",
         resources(cpu={"mems": "1000"}),
     ),
     Case(
         "throttled device missing",
         "pyrunc create failed: {id}: linux.resources.blockIO.throttleReadBpsDevice[0]: write '4000:1 1' "
-        "to /sys/fs/cgroup/blkio{cgroup}/blkio.throttle.read_bps_device: "
-        "/sys/fs/cgroup/blkio{cgroup}/blkio.throttle.read_bps_device: no such device",
+        "to /sys/fs/cgroup/blkio{cgroup}/blkio.throttle.read_bps_device: no such device",
         resources(blockIO={"throttleReadBpsDevice": [{"major": 4000, "minor": 1, "rate": 1}]}),
     ),
     Case(
         "huge page size unknown",
         "pyrunc create failed: {id}: linux.resources.hugepageLimits[0]: write '0' to "
-        "/sys/fs/cgroup/unified{cgroup}/hugetlb.3MB.max: /sys/fs/cgroup/unified{cgroup}/hugetlb.3MB.max: "
-        "no such file or directory",
+        "/sys/fs/cgroup/unified{cgroup}/hugetlb.3MB.max: this host has no huge pages of 3MB",
         resources(hugepageLimits=[{"pageSize": "3MB", "limit": 0}]),
     ),
     Case(

@@ -39,8 +39,7 @@ CASES = [
     ),
     Case(
         "bundle is a file",
-        "pyrunc create failed: {id}: read {bundle}/config.json/config.json: "
-        "{bundle}/config.json/config.json: not a directory",
+        "pyrunc create failed: {id}: read {bundle}/config.json/config.json: not a directory",
         command="create --bundle {bundle}/config.json {id}",
     ),
     Case(
@@ -66,8 +65,7 @@ CASES = [
     ),
     Case(
         "config.json is a link to itself",
-        "pyrunc create failed: {id}: read {bundle}/config.json: {bundle}/config.json: too many levels of "
-        "symbolic links",
+        "pyrunc create failed: {id}: read {bundle}/config.json: too many levels of symbolic links",
         prepare=config_is_link_to_itself,
     ),
     Case(

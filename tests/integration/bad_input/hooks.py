@@ -36,7 +36,8 @@ CASES = [
     ),
     Case(
         "startContainer hook fails",
-        'pyrunc run failed: {id}: error running startContainer hook #0: "/bin/sh": exit status 3, output: told to fail',
+        "pyrunc run failed: {id}: hooks.startContainer[0]: error running startContainer hook #0: "
+        '"/bin/sh": exit status 3, output: told to fail',
         fails("startContainer"),
         command=RUN,
     ),
@@ -98,8 +99,8 @@ CASES = [
     ),
     Case(
         "startContainer hook missing in the container",
-        'pyrunc run failed: {id}: error running startContainer hook #0: "/nowhere/hook": exit status '
-        "127, output: No such file or directory",
+        "pyrunc run failed: {id}: hooks.startContainer[0]: error running startContainer hook #0: "
+        '"/nowhere/hook": exit status 127, output: No such file or directory',
         hook("startContainer", "/nowhere/hook"),
         command=RUN,
     ),

@@ -5,12 +5,12 @@ from tests.integration.bad_input.case import Case, directory, file
 CASES = [
     Case(
         "pid file in a missing directory",
-        "pyrunc create failed: {id}: write the pid file: {tmp}/nowhere/.pid.pyrunc: no such file or directory",
+        "pyrunc create failed: {id}: write the pid file: {tmp}/nowhere/pid: no such file or directory",
         command="create --pid-file {tmp}/nowhere/pid --bundle {bundle} {id}",
     ),
     Case(
         "pid file is a directory",
-        "pyrunc create failed: {id}: write the pid file: {tmp}/.pid.pyrunc: is a directory",
+        "pyrunc create failed: {id}: write the pid file: {tmp}/pid: is a directory",
         prepare=directory("{tmp}/pid"),
         command="create --pid-file {tmp}/pid --bundle {bundle} {id}",
     ),
@@ -22,13 +22,13 @@ CASES = [
     ),
     Case(
         "state root is a file",
-        "pyrunc create failed: {id}: open the state root {tmp}/file: {tmp}/file: not a directory",
+        "pyrunc create failed: {id}: open the state root {tmp}/file: not a directory",
         prepare=file("{tmp}/file"),
         command="--root {tmp}/file create --bundle {bundle} {id}",
     ),
     Case(
         "state root below a file",
-        "pyrunc create failed: {id}: open the state root {tmp}/file/x: {tmp}/file/x: not a directory",
+        "pyrunc create failed: {id}: open the state root {tmp}/file/x: not a directory",
         prepare=file("{tmp}/file"),
         command="--root {tmp}/file/x create --bundle {bundle} {id}",
     ),
@@ -40,7 +40,7 @@ CASES = [
     ),
     Case(
         "state root in /proc",
-        "pyrunc create failed: {id}: open the state root /proc/x: /proc/x: no such file or directory",
+        "pyrunc create failed: {id}: open the state root /proc/x: no such file or directory",
         command="--root /proc/x create --bundle {bundle} {id}",
     ),
 ]

@@ -65,7 +65,7 @@ CASES = [
     ),
     Case(
         "executable's interpreter missing",
-        'pyrunc run failed: {id}: exec: "/bin/script": no such file or directory',
+        'pyrunc run failed: {id}: exec: "/bin/script": the interpreter /nowhere: no such file or directory',
         [put("process.args", ["/bin/script"])],
         file("{rootfs}/bin/script", "#!/nowhere\n", 0o755),
         RUN,
@@ -209,7 +209,7 @@ CASES = [
     ),
     Case(
         "console socket is a file",
-        "pyrunc create failed: {id}: console socket {tmp}/socket: connect {tmp}/socket: connection refused",
+        "pyrunc create failed: {id}: console socket {tmp}/socket: is not a socket",
         [put("process.terminal", True)],
         file("{tmp}/socket"),
         "create --console-socket {tmp}/socket --bundle {bundle} {id}",
