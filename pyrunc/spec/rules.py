@@ -126,9 +126,9 @@ def mapped_ids(config: "Section") -> "Problems":
         asked.append(("gidMappings", f"/process/user/additionalGids/{index}", gid))
     for key, pointer, id in asked:
         mappings = linux.get(key, ())
-        if not mappings or not all([entry["size"] for entry in mappings]):
+        if not mappings or not all(entry["size"] for entry in mappings):
             continue  # that is told by its own rule
-        if not any([entry["containerID"] <= id < entry["containerID"] + entry["size"] for entry in mappings]):
+        if not any(entry["containerID"] <= id < entry["containerID"] + entry["size"] for entry in mappings):
             yield pointer, f"{id} is not mapped by linux.{key}"
 
 

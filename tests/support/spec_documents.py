@@ -46,6 +46,14 @@ def linux(**changes: Any) -> Any:
     return config(**{f"linux__{key}": value for key, value in changes.items()})
 
 
+def user_namespace(mappings: list[dict[str, int]], uid: int = 0, **user: Any) -> Any:
+    """A new user namespace with these mappings of users and groups, and a process of that user."""
+    kinds = namespaces(*NAMES, "user")
+    ids = {"uid": uid, "gid": 0, **user}
+    maps = {"linux__uidMappings": mappings, "linux__gidMappings": mappings}
+    return config(process__user=ids, linux__namespaces=kinds, **maps)
+
+
 def resources(**changes: Any) -> Any:
     return config(**{f"linux__resources__{key}": value for key, value in changes.items()})
 

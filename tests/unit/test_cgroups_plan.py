@@ -88,7 +88,7 @@ def test_every_recorded_configuration_has_a_plan(name: str) -> None:
 
 
 def test_born_in_the_cgroup_on_v2() -> None:
-    assert plan(V1).cgroup_fd_path is None
+    assert plan(V1).cgroup_fd_path == "/c/unified/docker/x"
     assert plan(V2).cgroup_fd_path == "/c/docker/x"
     assert plan(V2, pids={"limit": 0}).cgroup_fd_path is None
 

@@ -20,8 +20,9 @@ def test_no_config(tmp_path: Path) -> None:
 
 
 def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(PyruncError) as caught:
         load_file(str(tmp_path / "process.json"))
+    assert str(caught.value) == f"read {tmp_path}/process.json: no such file or directory"
 
 
 BAD = {

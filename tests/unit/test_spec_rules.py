@@ -19,6 +19,7 @@ from tests.support.spec_documents import (
     rule,
     scheduler,
     seccomp,
+    user_namespace,
     without,
 )
 
@@ -153,9 +154,9 @@ BROKEN: list[tuple[Any, str, str]] = [
         linux(
             namespaces=namespaces(*NAMES, "user"),
             uidMappings=[MAPPING],
-            gidMappings=[{"containerID": 4294967295, "hostID": 0, "size": 2}],
+            gidMappings=[{"containerID": 0, "hostID": 4294967295, "size": 2}],
         ),
-        "/linux/gidMappings/0/containerID",
+        "/linux/gidMappings/0/hostID",
         "4294967295 and 2 ids from there go beyond 32 bits",
     ),
     (
@@ -177,6 +178,26 @@ BROKEN: list[tuple[Any, str, str]] = [
         linux(timeOffsets={"boottime": {"nanosecs": 10**9}}, namespaces=namespaces(*NAMES, "time")),
         "/linux/timeOffsets/boottime/nanosecs",
         "must be below 1000000000",
+    ),
+    (user_namespace([MAPPING], 1), "/process/user/uid", "1 is not mapped by linux.uidMappings"),
+    (user_namespace([MAPPING], gid=1), "/process/user/gid", "1 is not mapped by linux.gidMappings"),
+    (
+        user_namespace([MAPPING], additionalGids=[0, 7]),
+        "/process/user/additionalGids/1",
+        "7 is not mapped by linux.gidMappings",
+    ),
+    (
+        mount(uidMappings=[MAPPING, {**MAPPING, "containerID": 5}], gidMappings=[MAPPING]),
+        "/mounts/0/uidMappings/1",
+        "overlaps entry 0",
+    ),
+    (
+        mount(
+            uidMappings=[{"containerID": first, "hostID": first, "size": 10} for first in (30, 0, 20, 9)],
+            gidMappings=[MAPPING],
+        ),
+        "/mounts/0/uidMappings/3",
+        "overlaps entry 1",
     ),
     # paths and devices
     (linux(maskedPaths=["proc"]), "/linux/maskedPaths/0", "must be an absolute path, not 'proc'"),

@@ -21,6 +21,7 @@ from tests.support.spec_documents import (
     rule,
     scheduler,
     seccomp,
+    user_namespace,
     without,
 )
 
@@ -53,6 +54,11 @@ FINE = [
         linux__gidMappings=[MAPPING],
     ),
     linux(namespaces=namespaces(*NAMES, user="/proc/1/ns/user")),
+    # nobody knows here what a namespace that is joined maps
+    config(process__user={"uid": 7, "gid": 7}, linux__namespaces=namespaces(*NAMES, user="/proc/1/ns/user")),
+    user_namespace(
+        [{"containerID": 0, "hostID": 1000, "size": 10}, {"containerID": 10, "hostID": 990, "size": 10}], 19
+    ),
     linux(namespaces=namespaces(*NAMES, "time"), timeOffsets={"monotonic": {"secs": -5, "nanosecs": 999999999}}),
     device(fileMode=0o20666),
     device(type="u", fileMode=0o600),
@@ -94,7 +100,8 @@ def test_sysctl_of_a_namespace(name: str) -> None:
     everything = config(linux__sysctl={name: "1"}, linux__namespaces=namespaces(*NAMES, "user"), **maps)
     assert rules.check_rules(everything) == []
     lacking = linux(sysctl={name: "1"}, namespaces=without(SYSCTLS[name]))
-    message = f"needs a {SYSCTLS[name]} namespace: it would change the host's"
+    article = "an" if SYSCTLS[name] == "ipc" else "a"
+    message = f"needs {article} {SYSCTLS[name]} namespace: it would change the host's"
     assert (f"/linux/sysctl/{name.replace('/', '~1')}", message) in rules.check_rules(lacking)
 
 

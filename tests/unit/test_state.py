@@ -66,7 +66,7 @@ def test_records(root: str) -> None:
 
 def test_a_missing_file_is_told_by_its_errno(root: str) -> None:
     with StateDirectory.create(root, "c") as directory:
-        with pytest.raises(PyruncError, match=f"read {root}/c/nothing: nothing: no such file or directory") as caught:
+        with pytest.raises(PyruncError, match=f"read {root}/c/nothing: no such file or directory") as caught:
             directory.read("nothing")
         assert caught.value.errno == 2
         with pytest.raises(ContainerNotFound, match=r"^container does not exist$") as not_found:
