@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PR_SET_PDEATHSIG = 1
 SIGKILL = 9
 MAX_REPORT = 1 << 16
+MAX_TEXT = 4000  # characters, of up to four bytes each
 SOCK_SEQPACKET = 5
 
 
@@ -132,10 +133,18 @@ def start(
 
 def tell(fd: int, report: "tuple[str, str, str, str, int] | None", fds: "list[int] | tuple[int, ...]" = ()) -> None:
     """Sends a report; None is success.  A runtime that has gone away needs none."""
+    if report is not None:
+        reason, operation, place, hint, errno = report
+        report = (cut(reason), cut(operation), cut(place), cut(hint), errno)
     try:
         syscalls.send(fd, marshal.dumps(report), fds)
     except BrokenPipeError:
         posix._exit(1)
+
+
+def cut(text: str) -> str:
+    """The text, or its beginning and end, so that four of them fit into one message."""
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT // 2]} ... {text[-MAX_TEXT // 2 :]}"
 
 
 def where(error: BaseException) -> str:

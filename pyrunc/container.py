@@ -276,7 +276,7 @@ class Container:
             raise InvalidTransition(f"cannot exec in a {status} container")
         if status == "paused" and not ignore_paused:
             raise InvalidTransition("cannot exec in a paused container (use --ignore-paused to override)")
-        execution = Execution(self, record, process, console_socket, preserve_fds, list(cgroup))
+        execution = Execution(self, record, process, console_socket, preserve_fds, list(cgroup), status == "paused")
         check_console(execution.settings.terminal, detach, console_socket)
         mask = None if detach else hold_signals()
         try:

@@ -102,6 +102,7 @@ class Creation:
             namespaces={
                 entry["type"]: entry.get("path") or "" for entry in (config.get("linux") or {}).get("namespaces") or ()
             },
+            keyring=not options.no_new_keyring,
             own_pidns=self.plan.own_pidns,
             rootless=not self.facts.privileged,
         )
@@ -259,7 +260,7 @@ class Creation:
             setup.add_number(helper.TAG_ROOT_PROPAGATION, plan.propagation)
         for name, value in plan.sysctls:
             setup.add_sysctl(name, value)
-        if not self.options.no_new_keyring:
+        if self.record.keyring:
             setup.add_string(helper.TAG_KEYRING, f"_ses.{plan.id}")
         add_security(setup, plan.process, config, self.root)
         if plan.process.terminal:

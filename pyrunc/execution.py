@@ -6,9 +6,9 @@ container's process by its pidfd, and forks into the pid namespace.  Python neve
 
 import posix
 
-from pyrunc import cgroups, helper, pathnames
+from pyrunc import cgroups, helper, pathnames, syscalls
 from pyrunc.cgroups.layout import UNIFIED
-from pyrunc.cgroups.placement import exec_paths
+from pyrunc.cgroups.placement import check_exists, exec_paths
 from pyrunc.errors import InvalidTransition, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.launch import Helper, write_proc
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from pyrunc.container import Container
     from pyrunc.record import Record
 
+POLLIN = 0x1
+
 
 class Execution:
     """One process on its way into a container.  `master` is its terminal's other end afterwards, or -1."""
@@ -49,6 +51,7 @@ class Execution:
         "facts",
         "in_userns",
         "master",
+        "patience",
         "preserve_fds",
         "record",
         "settings",
@@ -62,6 +65,7 @@ class Execution:
         console_socket: "str | None",
         preserve_fds: int,
         cgroup: "list[str]",
+        paused: bool = False,
     ) -> None:
         check_preserved(preserve_fds)
         self.container = container
@@ -73,16 +77,21 @@ class Execution:
         if "capabilities" not in process:
             process = {**process, "capabilities": (self.config.get("process") or {}).get("capabilities")}
         self.settings = plan_process(process, (self.config.get("linux") or {}).get("personality"))
-        self.in_userns = "user" in record.namespaces and differs(record.pid, "user")
+        self.in_userns = "user" in record.namespaces and has_own(record, "user")
         permitted, bounding = (ALL, ALL) if self.in_userns else (self.facts.permitted, self.facts.bounding)
         self.capabilities = plan_capabilities(process, self.facts.last_cap, permitted, bounding)
         self.cgroup_paths = exec_paths(record.cgroups, cgroup)
+        if cgroup:
+            check_exists(self.cgroup_paths, record.cgroups, cgroup)
         self.master = -1
+        # What joins a cgroup that is frozen goes on when that is thawed, and not before.
+        self.patience = -1.0 if paused else helper.PATIENCE
 
     def perform(self, pid_file: "str | None") -> Helper:
         """Starts the process and returns when its program runs.  The helper is the caller's to close."""
         unified = self.cgroup_paths.get(UNIFIED)
         process, born = spawn_in(0, unified)
+        process.channel.patience = self.patience
         try:
             if self.settings.initial_cpus:
                 posix.sched_setaffinity(process.pid, self.settings.initial_cpus)
@@ -121,9 +130,7 @@ class Execution:
 
     def enter(self, process: Helper) -> None:
         """Sends the helper into the namespaces of the container's process, all at once by its pidfd."""
-        target = open_process(self.record.pid, self.record.start_time)
-        if target is None:
-            raise InvalidTransition("cannot exec in a stopped container")
+        target = target_of(self.record)
         try:
             flags = 0
             for kind in self.record.namespaces:
@@ -142,7 +149,8 @@ class Execution:
         setup.add_capabilities(self.capabilities)
         if self.settings.final_cpus:
             setup.add_affinity(self.settings.final_cpus)
-        setup.add_string(helper.TAG_KEYRING, f"_ses.{self.record.id}")
+        if self.record.keyring:
+            setup.add_string(helper.TAG_KEYRING, f"_ses.{self.record.id}")
         add_security(setup, self.settings, self.config, self.container.root)
         if self.settings.terminal:
             setup.add_terminal(self.settings.console_size, bind=False)
@@ -151,7 +159,7 @@ class Execution:
         root = -1
         # Where the container has no mount namespace of its own, its root is only that of its process.
         if self.record.namespaces.get("mount") != "":
-            root = posix.open(f"/proc/{self.record.pid}/root", posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
+            root = open_root(self.record)
             setup.add_fd(helper.FD_CHROOT, root)
         try:
             setup.send(process.channel)
@@ -160,9 +168,53 @@ class Execution:
                 posix.close(root)
 
 
-def differs(pid: int, name: str) -> bool:
-    """Whether a process has another namespace of that name than the caller."""
+def target_of(record: "Record") -> int:
+    """A pidfd of the container's process.  Raises InvalidTransition when that has ended."""
+    target = open_process(record.pid, record.start_time)
+    if target is None:
+        raise stopped()
+    return target
+
+
+def check_alive(target: int) -> None:
+    """Raises InvalidTransition when the container's process has ended.
+
+    When it has not, what was found by its pid since `target_of` is its own: till then no other had the number.
+    """
+    if syscalls.poll(target, POLLIN, 0):
+        raise stopped()
+
+
+def stopped() -> InvalidTransition:
+    """The error for a container whose process ends while we look."""
+    return InvalidTransition("cannot exec in a stopped container")
+
+
+def has_own(record: "Record", name: str) -> bool:
+    """Whether the container's process has another namespace of that name than the caller."""
+    target = target_of(record)
     try:
-        return not pathnames.samestat(posix.stat(f"/proc/{pid}/ns/{name}"), posix.stat(f"/proc/self/ns/{name}"))
+        theirs, ours = posix.stat(f"/proc/{record.pid}/ns/{name}"), posix.stat(f"/proc/self/ns/{name}")
+        check_alive(target)
+        return not pathnames.samestat(theirs, ours)
     except FileNotFoundError:
-        raise InvalidTransition("cannot exec in a stopped container") from None
+        raise stopped() from None
+    finally:
+        posix.close(target)
+
+
+def open_root(record: "Record") -> int:
+    """The root directory of the container's process."""
+    target = target_of(record)
+    try:
+        root = posix.open(f"/proc/{record.pid}/root", posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
+        try:
+            check_alive(target)
+        except BaseException:
+            posix.close(root)
+            raise
+        return root
+    except FileNotFoundError:
+        raise stopped() from None
+    finally:
+        posix.close(target)

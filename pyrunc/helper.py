@@ -38,6 +38,15 @@ FD_PIVOT, FD_MOVE, FD_CHROOT, FD_LISTENER, FD_PRESERVE = 1, 2, 3, 4, 5
 # enum wait_for
 WAIT_ID_MAPS, WAIT_TIME_OFFSETS = 1, 2
 
+POLLIN = 0x1
+# How long the helper may take for one answer, which it gives within milliseconds on a machine at ease: seconds.
+PATIENCE = 60.0
+WAITED_FOR = {
+    JOINED: "has entered its namespaces",
+    PREPARED: "has prepared its namespaces",
+    READY: "has applied its settings",
+}
+
 # Steps whose place in config.json is known here.
 HOOK_STEP = "error running startContainer hook #"
 SYSCTL_STEP = 'write sysctl: "'
@@ -113,12 +122,16 @@ def records_of(body: bytes) -> list[tuple[int, bytes]]:
 
 
 class Channel:
-    """The runtime's end of the socket to one helper.  `fd` is owned: close() it."""
+    """The runtime's end of the socket to one helper.  `fd` is owned: close() it.
 
-    __slots__ = ("fd",)
+    patience: for how many seconds an answer may be waited for; below zero for ever
+    """
+
+    __slots__ = ("fd", "patience")
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
+        self.patience = PATIENCE
 
     def close(self) -> None:
         """Closes the socket; a helper that still waits on it ends."""
@@ -189,7 +202,12 @@ class Channel:
         return type, records, fds
 
     def receive(self, *expected: int) -> tuple[int, list[tuple[int, bytes]], list[int]]:
-        """The next message, which must be of an expected type."""
+        """The next message, which must be of an expected type.
+
+        Raises PyruncError when none comes in time: the helper does nothing that takes long, but may be held up.
+        """
+        if not syscalls.poll(self.fd, POLLIN, int(self.patience * 1000)):
+            raise late(self.patience, expected[-1])
         type, records, fds = self.receive_any()
         if type not in expected:
             for fd in fds:
@@ -210,6 +228,15 @@ class Channel:
         for fd in fds:
             posix.close(fd)
         raise PyruncError(f"pyrunc-init answered out of turn (message {type})")
+
+
+def late(seconds: float, expected: int) -> PyruncError:
+    """The error for a helper that does not answer."""
+    return PyruncError(
+        f"the container's init process has not answered for {seconds:g} s",
+        operation=f"wait until it {WAITED_FOR[expected]}",
+        hint="Is its cgroup frozen, or does a file system hang?  See /proc/PID/stack.",
+    )
 
 
 def killed() -> PyruncError:

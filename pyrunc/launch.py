@@ -1,10 +1,11 @@
 """Starting pyrunc-init: spawned into its namespaces, or outside of them with orders to make its way in."""
 
 import posix
+import time
 from _signal import pidfd_send_signal
 from errno import EACCES, EINVAL, ENOSYS, EPERM
 
-from pyrunc import helper, pathnames, syscalls
+from pyrunc import helper, log, pathnames, syscalls
 from pyrunc.errors import PyruncError, from_os_error
 from pyrunc.namespaces import CLONE_NEWCGROUP, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, SPAWNABLE, NamespacePlan
 
@@ -17,6 +18,8 @@ MFD_EXEC = 0x10
 F_ADD_SEALS = 1033
 F_SEAL_ALL = 0x1 | 0x2 | 0x4 | 0x8  # SEAL, SHRINK, GROW, WRITE
 SIGKILL = 9
+# How long a killed helper may take to end: seconds.
+KILL_PATIENCE = 10.0
 POLLIN = 0x1
 
 HELPER_PATH = pathnames.join(pathnames.dirname(pathnames.abspath(__file__)), "pyrunc-init")
@@ -99,10 +102,16 @@ class Helper:
             return
 
     def kill(self) -> None:
-        """Ends the process and everything that its pid namespace holds, and waits for it."""
+        """Ends the process and everything that its pid namespace holds, and waits for it.
+
+        Not for ever: in a frozen cgroup v1 it ends when that is thawed.
+        """
         try:
             pidfd_send_signal(self.pidfd, SIGKILL)
-            posix.waitpid(self.pid, 0)
+            if syscalls.poll(self.pidfd, POLLIN, int(KILL_PATIENCE * 1000)):
+                posix.waitpid(self.pid, 0)
+            else:
+                log.warn(f"process {self.pid} is killed, but does not end: is its cgroup frozen?")
         except (ProcessLookupError, ChildProcessError):
             return  # it ended, and somebody has seen it
         finally:
@@ -130,7 +139,7 @@ class Helper:
             records.append(helper.record(helper.TAG_WAIT_TIME))
         self.channel.send(helper.JOIN, records, [fd for _, fd in opened])
         while True:
-            self.wait_answer()
+            self.wait_answer(helper.JOINED)
             kind, answer, _ = self.channel.receive(helper.WAIT, helper.JOINED)
             if kind == helper.JOINED:
                 break
@@ -143,18 +152,23 @@ class Helper:
         if child:
             self.become(child)
 
-    def wait_answer(self) -> None:
-        """Waits until there is something to receive.
+    def wait_answer(self, expected: int) -> None:
+        """Waits until there is something to receive (a message of the expected type), as long as the channel does.
 
         The end of the stream is not enough: a child of the helper holds the socket, too, and when the helper is
         killed before it could tell of its child, nothing ever comes.
         """
         answered = ended = 0
+        patience = self.channel.patience
+        deadline = time.monotonic() + patience
         while not answered:
             if ended:
                 raise helper.killed()
             ended = syscalls.poll(self.pidfd, POLLIN, 0)
-            answered = syscalls.poll_all([(self.channel.fd, POLLIN), (self.pidfd, POLLIN)], 0 if ended else -1)[0]
+            left = -1 if patience < 0 else int((deadline - time.monotonic()) * 1000)
+            if left < 0 <= patience:
+                raise helper.late(patience, expected)
+            answered = syscalls.poll_all([(self.channel.fd, POLLIN), (self.pidfd, POLLIN)], 0 if ended else left)[0]
 
     def become(self, child: int) -> None:
         """Follows the helper into its child, which CLONE_PARENT made ours."""

@@ -33,6 +33,7 @@ FIELDS: "dict[str, object]" = {
     "annotations": {},
     "cgroups": {},  # hierarchy name -> absolute directory; what exists, or is about to
     "namespaces": {},  # type as in config.json -> path to join ("" for one of the container's own)
+    "keyring": True,  # its processes have a session keyring of the container's own
     "own_pidns": False,  # killing the process ends all others of the container
     "rootless": False,
     "systemd_cgroup": False,
@@ -57,6 +58,7 @@ class Record:
     annotations: "dict[str, str]"
     cgroups: "dict[str, str]"
     namespaces: "dict[str, str]"
+    keyring: bool
     own_pidns: bool
     rootless: bool
     systemd_cgroup: bool
