@@ -34,6 +34,13 @@ static void open_missing_stdio(void)
         close(fd);
 }
 
+void leave_host_proc(void)
+{
+    if (host_proc >= 0)
+        close(host_proc);
+    host_proc = -1;
+}
+
 static void apply(struct setup *setup)
 {
     if (!setup->no_setsid && setsid() < 0 && errno != EPERM)
@@ -49,8 +56,7 @@ static void apply(struct setup *setup)
     set_scheduling(setup);
     /* After the last use of procfs nothing of the host is open any more but the control socket. */
     set_labels(setup);
-    close(host_proc);
-    host_proc = -1;
+    leave_host_proc();
     use_own_dev_null();
     give_stdio_to_user(setup);
     add_home(setup);

@@ -69,8 +69,12 @@ struct setup {
 /* Where the runtime is listened to and answered: CONTROL_FD, or the connection of `start`. */
 extern int control;
 
-/* The host's procfs, opened before anything of the container could be in its way; closed before "ready". */
+/* The host's procfs, opened before anything of the container could be in its way; closed before "ready", and before
+ * we are among the processes of a pid namespace that others live in: who may trace us could take it (-1 then). */
 extern int host_proc;
+
+/* init.c */
+void leave_host_proc(void);
 
 /* init_io.c: whole messages, and the end of the story. */
 bool receive(struct message *message);

@@ -129,9 +129,10 @@ void join(const struct message *message)
     decode_join(message, &request);
     bool joined[MESSAGE_MAX_FDS] = {false};
     bool dumpable = request.dumpable && request.new_namespaces & CLONE_NEWUSER;
-    bool new_user = false;
+    bool new_user = false, among_others = false;
 
     for (size_t i = 0; i < request.count; i++) {
+        among_others |= (request.nstype[i] & CLONE_NEWPID) != 0;
         if (request.nstype[i] & CLONE_NEWUSER)
             continue;
         if (setns(message->fds[i], (int)request.nstype[i]) == 0)
@@ -165,6 +166,8 @@ void join(const struct message *message)
         fail(errno, "make namespaces", NULL);
     if (request.wait_time)
         ask(WAIT_TIME_OFFSETS);
+    if (among_others)
+        leave_host_proc();
     if (request.fork)
         go_on_in_child();
     else

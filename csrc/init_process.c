@@ -9,6 +9,7 @@
 #include <linux/capability.h>
 #include <linux/keyctl.h>
 #include <linux/magic.h>
+#include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -17,26 +18,52 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #define IOPRIO_WHO_PGRP 2
+#define PROC_ROOT_INO 1
 #define KEY_USR_SEARCH 0x00080000u
 #define KEY_DESCRIPTION_MAX 5120 /* the kernel's KEY_MAX_DESC_SIZE for the name, and the numbers before it */
 
-/* Files of procfs are reached from the host's procfs root, opened before anything of the container was there,
- * and never through a mount, a magic link or out of their directory: what is written to is what the kernel has
- * at that name. */
-static void write_proc(const char *directory, const char *name, const char *value, const char *step,
+static int mount_proc(const char *subset)
+{
+    int mount = -1, fs = (int)syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
+    if (fs < 0)
+        return -1;
+    if ((!subset || syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "subset", subset, 0) == 0) &&
+        syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+        mount = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
+    close(fs);
+    return mount;
+}
+
+/* The root of a procfs that nothing of the container can be in the way of: the host's, opened before there was
+ * anything, or a new one of our pid namespace (mount_proc).  Where that may not be mounted, the container's own,
+ * of which write_proc believes nothing but what the kernel guarantees. */
+static int open_proc(const char *subset)
+{
+    if (host_proc >= 0)
+        return fcntl(host_proc, F_DUPFD_CLOEXEC, CONTROL_FD + 1);
+    int proc = mount_proc(subset);
+    return proc >= 0 ? proc : open_under(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+}
+
+/* Files of procfs are reached from its root, and never through a mount, a magic link or out of their directory:
+ * what is written to is what the kernel has at that name. */
+static void write_proc(int proc, const char *directory, const char *name, const char *value, const char *step,
                        const char *subject)
 {
     const uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
     struct statfs fs;
+    struct stat status;
     size_t size = strlen(value);
-    if (fstatfs(host_proc, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+    if (fstatfs(proc, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC || fstat(proc, &status) < 0 ||
+        status.st_ino != PROC_ROOT_INO)
         fail_about(ENODEV, step, subject, "/proc is not procfs");
-    int base = open_under(host_proc, directory, O_PATH | O_DIRECTORY, resolve);
+    int base = open_under(proc, directory, O_PATH | O_DIRECTORY, resolve);
     if (base < 0)
         fail_about(errno, step, subject, NULL);
     int fd = open_under(base, name, O_WRONLY, resolve);
@@ -53,16 +80,24 @@ static void write_proc(const char *directory, const char *name, const char *valu
 
 void write_sysctls(const struct setup *setup)
 {
+    if (setup->sysctl_count == 0)
+        return;
+    int proc = open_proc(NULL);
     for (size_t i = 0; i < setup->sysctl_count; i++) {
         const char *name = setup->sysctls[2 * i];
-        write_proc("sys", name, setup->sysctls[2 * i + 1], "write sysctl", name);
+        write_proc(proc, "sys", name, setup->sysctls[2 * i + 1], "write sysctl", name);
     }
+    close(proc);
 }
 
 void set_labels(const struct setup *setup)
 {
+    if (setup->label_count == 0)
+        return;
+    int proc = open_proc("pid");
     for (size_t i = 0; i < setup->label_count; i++)
-        write_proc("self/attr", setup->label_files[i], setup->labels[i], "set the LSM label", setup->labels[i]);
+        write_proc(proc, "self/attr", setup->label_files[i], setup->labels[i], "set the LSM label", setup->labels[i]);
+    close(proc);
 }
 
 /* A kernel without keyrings, or an outer filter that forbids them, leaves nothing to protect. */
