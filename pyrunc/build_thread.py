@@ -4,8 +4,10 @@ setns(2) into a mount namespace changes one thread only, once that thread has le
 that it shares with the others (unshare(CLONE_FS)).  So the thread enters, builds and ends, and the rest of the process
 never leaves the host.  A fork would copy the interpreter, page by page as both go on.
 
-A user namespace changes a thread's credentials, which a process with several threads may not do, and hooks want to be
-started from the pid namespace: both have the fork of builder.py.
+A user namespace changes a thread's credentials, which a process with several threads may not do; hooks want to be
+started from the pid namespace; and in a mount namespace that is joined "/" may be what somebody hostile has put there,
+while an import or a finalizer of the program may run in any thread: these have the fork of builder.py, which is sealed.
+In a new mount namespace "/" is the host's own until the helper switches the root, after this thread has ended.
 """
 
 import posix

@@ -9,7 +9,14 @@ from pyrunc.errors import PyruncError, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.fastjson import dumps
 from pyrunc.launch import Helper, spawn_flags, user_namespace, write_proc
-from pyrunc.namespaces import CLONE_NEWCGROUP, CLONE_NEWNET, CLONE_NEWUSER, open_namespaces, without_own_user
+from pyrunc.namespaces import (
+    CLONE_NEWCGROUP,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWUSER,
+    open_namespaces,
+    without_own_user,
+)
 from pyrunc.operations.base import perform_all
 from pyrunc.operations.build import Build
 from pyrunc.plan import Plan
@@ -185,7 +192,9 @@ class Creation:
             make_proc=lambda options: builder.make_proc(process, options),
             make_userns=user_namespace,
         )
-        if not plan.inside & CLONE_NEWUSER and "createContainer" not in plan.hooks:
+        # The "/" of a mount namespace that is joined may be whose processes live there: no thread of ours goes in.
+        alone = plan.namespaces.new & CLONE_NEWNS and not plan.inside & CLONE_NEWUSER
+        if alone and "createContainer" not in plan.hooks:
             waits = plan.hooks_before_pivot
             self.builder = BuildThread(plan.filesystem, build, process, plan.inside, waits)
             return
