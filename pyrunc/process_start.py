@@ -149,8 +149,12 @@ def write_pid_file(path: str, pid: int) -> None:
     directory, name = pathnames.split(path)
     temporary = pathnames.join(directory, f".{name}.pyrunc")
     try:
+        try:
+            posix.unlink(temporary)
+        except FileNotFoundError:
+            pass  # the usual case; there is one if a writer was killed, or if somebody who may write here put it there
         fd = posix.open(
-            temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC, 0o644
+            temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC, 0o644
         )
         try:
             try:
