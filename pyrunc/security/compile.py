@@ -8,7 +8,7 @@ import errno
 import os
 
 from pyrunc.errors import ConfigError, PyruncError, reason_of
-from pyrunc.security.conditions import Condition, Rule, libseccomp_gets_wrong, rules_code
+from pyrunc.security.conditions import Condition, Rule, libseccomp_gets_wrong, rules_code, without_conditions
 from pyrunc.security.prolog import Decided, prolog
 
 try:
@@ -125,25 +125,34 @@ def compile_profile(seccomp: "Mapping[str, Any]", *, tree: bool = True) -> Compi
         raise _refused(error, f"a filter with the default action {default_name}", "linux.seccomp") from error
 
     rules, unknown = _rules(seccomp.get("syscalls") or ())
-    own = {name for name, entries in rules.items() if libseccomp_gets_wrong(entries)}
+    own = {name for name, entries in rules.items() if _is_own(name, entries, archs.values())}
     for name, entries in rules.items():
         for rule in entries if name not in own else ():
             # libseccomp refuses a rule that changes nothing.
             if rule.action != default:
                 _add_rule(program, name, rule)
 
+    warnings = []
+    if unknown:
+        warnings.append(f"seccomp: ignoring system calls unknown to libseccomp {version()}: {', '.join(unknown)}")
+    for arch_name, arch in archs.items():
+        parts = [name for name in own if _part_of_another(arch, name)]
+        if parts:
+            warnings.append(f"seccomp: {', '.join(sorted(parts))}: no conditions on {arch_name}, which hides arguments")
+        for name in parts:
+            rule = without_conditions(rules[name])
+            if rule.action != default:
+                _add_rule(program, name, rule)
+
     younger = default_name not in PERMISSIVE and default != pyseccomp.ERRNO(errno.ENOSYS)
     before = {}
     for arch in dict.fromkeys((native, *archs.values())):
-        calls = {_own_number(arch, name, rules[name]): rules[name] for name in own}
+        calls = {int(pyseccomp.resolve_syscall(arch, name)): rules[name] for name in own}
         words = 2 if arch & _AUDIT_ARCH_64BIT and not arch & _AUDIT_ARCH_MIPS64_N32 else 1
         before[arch] = Decided(
             _largest(arch, rules) if younger else None,
             {number: rules_code(entries, default, words) for number, entries in calls.items() if number >= 0},
         )
-    warnings = []
-    if unknown:
-        warnings.append(f"seccomp: ignoring system calls unknown to libseccomp {version()}: {', '.join(unknown)}")
     return Compiled(prolog(before) + _export(program), warnings, library_path())
 
 
@@ -242,13 +251,17 @@ def _add_rule(program: "pyseccomp.SyscallFilter", name: str, rule: Rule) -> None
         raise _refused(error, f"the rule for {name}", rule.place) from error
 
 
-def _own_number(arch: int, name: str, rules: list[Rule]) -> int:
-    """The number of a system call that libseccomp's program does not decide; negative where there is none."""
-    number = int(pyseccomp.resolve_syscall(arch, name))
-    if _MULTIPLEXED[0] <= number <= _MULTIPLEXED[1]:
-        reason = f"the conditions of all rules for {name} cannot be checked together: one architecture has it as a part"
-        raise PyruncError(f"{reason} of socketcall or ipc", place=rules[-1].place)
-    return number
+def _is_own(name: str, rules: list[Rule], archs: "Iterable[int]") -> bool:
+    """Whether the rules of a system call are compiled here.  Of two with conditions on the arguments, libseccomp
+    refuses the second (EEXIST) or mixes them up where the call is a part of another."""
+    several = len(rules) > 1 and any(rule.conditions for rule in rules)
+    return libseccomp_gets_wrong(rules) or (several and any(_part_of_another(arch, name) for arch in archs))
+
+
+def _part_of_another(arch: int, name: str) -> bool:
+    """Whether an architecture has the system call as a part of socketcall(2) or ipc(2), which a filter sees only as
+    a number and a pointer to the arguments."""
+    return _MULTIPLEXED[0] <= int(pyseccomp.resolve_syscall(arch, name)) <= _MULTIPLEXED[1]
 
 
 def _export(program: "pyseccomp.SyscallFilter") -> bytes:

@@ -29,6 +29,7 @@ _MET = -1
 _NOT_MET = -2
 
 _HALF = 0xFFFFFFFF
+_KILL_PROCESS = 0x80000000  # SECCOMP_RET_KILL_PROCESS: the one value whose order is not that of its number
 
 
 def libseccomp_gets_wrong(rules: list[Rule]) -> bool:
@@ -41,6 +42,26 @@ def libseccomp_gets_wrong(rules: list[Rule]) -> bool:
         return True
     bounded_above = bool(operators & {"SCMP_CMP_LT", "SCMP_CMP_LE"})
     return bounded_above and len({value >> 32 for _, _, value, _ in conditions}) > 1
+
+
+def without_conditions(rules: list[Rule]) -> Rule:
+    """The one rule that stands for all of them where the arguments cannot be seen.
+
+    The rule without conditions, if there is one; else the most permissive of the actions.  So a profile that allows
+    a call but for some arguments allows it, as libseccomp has it for a single rule, and one that only ever refuses
+    it refuses it: conditions are dropped, the profile's intent for the call is not.
+    """
+    for rule in rules:
+        if not rule.conditions:
+            return rule
+    first = max(rules, key=lambda rule: _permissiveness(rule.action))
+    return Rule(first.action, [], first.place)
+
+
+def _permissiveness(action: int) -> int:
+    """A SECCOMP_RET_* value without its data, in the kernel's order of precedence (seccomp(2))."""
+    kind = action & 0xFFFF0000
+    return -1 if kind == _KILL_PROCESS else kind
 
 
 def rules_code(rules: list[Rule], default: int, words: int) -> list[Instruction]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyrunc.errors import ConfigError, PyruncError
+from pyrunc.errors import ConfigError
 from pyrunc.security.compile import ARCHITECTURES, compile_profile, library_path, version
 from pyrunc.security.prolog import Decided, prolog
 from tests.support import bpf
@@ -19,7 +19,8 @@ X64, X32, I386, ARM64 = (ARCHITECTURES[f"SCMP_ARCH_{name}"] for name in ("X86_64
 X32_BIT = 0x40000000
 ALLOW = 0x7FFF0000
 KILL_THREAD = 0
-EPERM, ENOSYS = (0x50000 | number for number in (errno.EPERM, errno.ENOSYS))
+ERRNO = 0x50000
+EPERM, ENOSYS = (ERRNO | number for number in (errno.EPERM, errno.ENOSYS))
 
 x86_64 = pytest.mark.skipif(platform.machine() != "x86_64", reason="system call numbers of x86_64")
 
@@ -204,15 +205,42 @@ def test_such_rules_hold_on_every_architecture(arch: int, nr: int) -> None:
     assert bpf.run(program, arch, nr, (5,)) == (EPERM if (arch, nr) == (X64, 110) else ALLOW)
 
 
+# podman's profile without CAP_AUDIT_WRITE: no sockets of AF_NETLINK for NETLINK_AUDIT.
+NO_AUDIT = (
+    rule("socket", errnoRet=22, args=[condition(0, "EQ", 16), condition(2, "EQ", 9)]),
+    rule("socket", action="ALLOW", args=[condition(2, "NE", 9)]),
+    rule("socket", action="ALLOW", args=[condition(0, "NE", 16)]),
+    rule("socket", action="ALLOW", args=[condition(2, "NE", 9)]),
+)
+
+
 @x86_64
-def test_such_rules_for_a_part_of_another_call_are_refused() -> None:
-    entries = [{**entry, "names": ["socket"]} for entry in HARD]
-    assert compile_profile(profile("ALLOW", *entries)).program
-    with pytest.raises(
-        PyruncError, match="the conditions of all rules for socket cannot be checked together"
-    ) as caught:
-        compile_profile(profile("ALLOW", *entries, architectures=["SCMP_ARCH_X86"]))
-    assert caught.value.place == "linux.seccomp.syscalls[1]"
+@pytest.mark.parametrize(
+    ("default", "entries", "answer"),
+    [
+        ("ERRNO", NO_AUDIT, ALLOW),
+        ("ERRNO", (*NO_AUDIT, rule("socket", errnoRet=5)), ERRNO | 5),
+        ("ALLOW", [{**entry, "names": ["socket"]} for entry in HARD], ERRNO | 7),
+        ("ALLOW", (NO_AUDIT[0], rule("socket", action="KILL_PROCESS", args=[condition(0, "EQ", 3)])), ERRNO | 22),
+    ],
+)
+def test_such_rules_have_no_conditions_where_the_call_is_a_part_of_another(
+    default: str, entries: "list[dict[str, Any]]", answer: int
+) -> None:
+    compiled = compile_profile(profile(default, *entries, architectures=["SCMP_ARCH_X86", "SCMP_ARCH_X32"]))
+    for arguments in ((1, 16, 9), (1, 2, 3), (1, 0, 0)):
+        assert bpf.run(compiled.program, I386, 102, arguments) == answer  # socketcall(SYS_SOCKET, pointer)
+        assert bpf.run(compiled.program, I386, 359, arguments) == answer
+    assert compiled.warnings == ["seccomp: socket: no conditions on SCMP_ARCH_X86, which hides arguments"]
+
+
+@x86_64
+@pytest.mark.parametrize(("arch", "nr"), [(X64, 41), (X64, X32_BIT + 41)])
+def test_such_rules_keep_their_conditions_elsewhere(arch: int, nr: int) -> None:
+    compiled = compile_profile(profile("ERRNO", *NO_AUDIT, architectures=["SCMP_ARCH_X86", "SCMP_ARCH_X32"]))
+    answers = [bpf.run(compiled.program, arch, nr, arguments) for arguments in ((16, 3, 9), (16, 3, 0), (2, 3, 9))]
+    assert answers == [ERRNO | 22, ALLOW, ALLOW]
+    assert not compile_profile(profile("ERRNO", *NO_AUDIT)).warnings
 
 
 @x86_64
