@@ -189,8 +189,8 @@ class Container:
                         raise InvalidTransition("container not running") from None
                     except OSError as error:
                         raise from_os_error(error, operation=f"send signal {signal}") from error
-                if signal == SIGKILL and cgroups.is_frozen(record.cgroups):
-                    cgroups.thaw(record.cgroups)
+                if signal == SIGKILL:
+                    cgroups.thaw_killed(record.cgroups)
             finally:
                 close_fd(-1 if pidfd is None else pidfd)
 
@@ -344,8 +344,7 @@ def kill_process(record: Record) -> None:
         except ProcessLookupError:
             reap_zombie(record)
             return
-        if cgroups.is_frozen(record.cgroups):
-            cgroups.thaw(record.cgroups)
+        cgroups.thaw_killed(record.cgroups)
         if not syscalls.poll(pidfd, POLLIN, int(KILL_PATIENCE * 1000)):
             raise PyruncError(
                 f"process {record.pid} does not end",

@@ -7,7 +7,17 @@ version, members.py deals with the processes.  Names are loaded on first use: `s
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyrunc.cgroups.layout import Layout, detect
-    from pyrunc.cgroups.members import attach, freeze, is_frozen, kill_all, processes, remove, remove_empty, thaw
+    from pyrunc.cgroups.members import (
+        attach,
+        freeze,
+        is_frozen,
+        kill_all,
+        processes,
+        remove,
+        remove_empty,
+        thaw,
+        thaw_killed,
+    )
     from pyrunc.cgroups.placement import exec_paths
     from pyrunc.cgroups.plan import CgroupPlan, plan_cgroup, plan_update
 
@@ -26,6 +36,7 @@ __all__ = [
     "remove",
     "remove_empty",
     "thaw",
+    "thaw_killed",
 ]
 
 IN_LAYOUT = ("Layout", "detect")

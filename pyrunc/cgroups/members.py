@@ -97,7 +97,9 @@ def kill_all(paths: "dict[str, str]", signal: int = SIGKILL) -> None:
     try:
         signal_members(paths, signal)
     finally:
-        if hold or signal == SIGKILL:
+        if signal == SIGKILL:
+            thaw_killed(paths)
+        elif hold:
             thaw(paths)
 
 
@@ -134,6 +136,31 @@ def thaw(paths: "dict[str, str]") -> None:
     """Lets the container's processes go on; nothing happens when they do, or when there is no freezer."""
     if not write_if_there(paths.get("freezer"), "freezer.state", "THAWED"):
         write_if_there(paths.get(UNIFIED), "cgroup.freeze", "0")
+
+
+def thaw_killed(paths: "dict[str, str]") -> None:
+    """Thaws for killed processes to die, also what a container has frozen by itself in v1 cgroups below its own.
+
+    On cgroup2 they die where they stand.
+    """
+    thaw(paths)
+    if "freezer" not in paths:
+        return
+    try:
+        for fd, name in walk(paths["freezer"]):
+            thaw_at(fd, name)
+    except OSError as error:
+        if error.errno not in GONE:
+            raise from_os_error(error, operation=f"thaw {paths['freezer']}") from error
+
+
+def thaw_at(directory_fd: int, name: str) -> None:
+    flags = posix.O_WRONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
+    fd = posix.open(f"{name}/freezer.state", flags, dir_fd=directory_fd)
+    try:
+        posix.write(fd, b"THAWED")
+    finally:
+        posix.close(fd)
 
 
 def is_frozen(paths: "dict[str, str]") -> bool:
