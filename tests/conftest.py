@@ -4,7 +4,6 @@
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import leaks, processes
+from tests.support import folders, leaks, processes
 from tests.support.bundles import BundleFactory
 from tests.support.namespaces import NamespaceHolder
 from tests.support.rootfs import RootTemplate
@@ -109,8 +108,9 @@ def session_folder() -> Iterator[Path]:
     """
     folder = Path(tempfile.mkdtemp(prefix=leaks.prefix(), dir="/var/tmp"))
     folder.chmod(0o755)
+    folders.make_private(folder)
     yield folder
-    shutil.rmtree(folder)
+    folders.remove(folder)
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +135,7 @@ def folder(session_folder: Path) -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="t", dir=session_folder))
     path.chmod(0o755)
     yield path
-    shutil.rmtree(path)
+    folders.remove(path)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,8 +19,8 @@ Try it as root: sudo make run
 def main(command: str) -> int:
     """Makes the bundle in a temporary folder, runs it and removes it; the container's exit status."""
     rootless = os.geteuid() != 0
-    with tempfile.TemporaryDirectory(prefix="pyrunc-demo-") as name:
-        folder = Path(name)
+    folder = Path(tempfile.mkdtemp(prefix="pyrunc-demo-"))
+    try:
         bundle = folder / "bundle"
         bundle.mkdir()
         config = make_bundle(bundle, rootless=rootless)
@@ -35,6 +36,16 @@ def main(command: str) -> int:
         elif rootless:
             print(ROOTLESS_HINT, file=sys.stderr)
         return status
+    finally:
+        remove(folder)
+
+
+def remove(folder: Path) -> None:
+    """Removes the folder, unless something is mounted in it: that could be the host's own programs."""
+    if f" {folder}/" in Path("/proc/self/mountinfo").read_text():
+        print(f"something is still mounted below {folder}: it stays", file=sys.stderr)
+    else:
+        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
