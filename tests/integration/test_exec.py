@@ -315,3 +315,11 @@ def test_the_helper_cannot_be_seen_through(bundle: BundleFactory, pyrunc: Pyrunc
     for _ in range(10):
         pyrunc.ok("exec", container_id, "true")
     assert result.stdout == ""
+
+
+def test_no_new_keyring_holds_for_exec(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
+    """A container that stays in its caller's session keyring has its later processes there, too."""
+    container_id, _ = pyrunc.create(bundle(SLEEP), "--no-new-keyring")
+    pyrunc.ok("start", container_id)
+    description = see(pyrunc, container_id)["keyring"]["description"]
+    assert "_ses." + container_id not in (description or "")

@@ -82,9 +82,9 @@ def test_setup_twice(init: RealHelper) -> None:
 
 
 def test_descriptors_where_none_belong(init: RealHelper) -> None:
-    """PREPARE and START take none."""
+    """PREPARE takes one for each TAG_TASKS."""
     init.channel.send(helper.PREPARE, [], [0])
-    refused(init, "out of turn")
+    refused(init, "malformed")
 
 
 RUBBISH = {
@@ -196,7 +196,9 @@ def test_program_that_is_none(init: RealHelper, folder: Path) -> None:
     smallest(str(program)).send(init.channel)
     init.channel.receive(helper.READY)
     init.channel.send(helper.START)
-    with pytest.raises(HelperError, match=f'exec: "{program}": no such file or directory'):
+    with pytest.raises(
+        HelperError, match=f'exec: "{program}": the interpreter /nonexistent: no such file or directory'
+    ):
         init.channel.ended()
 
 

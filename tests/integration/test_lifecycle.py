@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pyrunc import cgroups
 from tests.support import leaks, processes
 from tests.support.bundles import Bundle, BundleFactory
 from tests.support.freezer import freeze, is_frozen, thaw
@@ -36,6 +37,25 @@ def bring_to(pyrunc: Pyrunc, made: Bundle, status: str) -> tuple[str, int]:
         freeze(pid)
     assert pyrunc.state(container_id)["status"] == status
     return container_id, pid
+
+
+def test_delete_by_force_with_a_record_that_cannot_be_read(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
+    """The directory goes; what cannot be known any more is said."""
+    container_id, pid = bring_to(pyrunc, bundle(SLEEP), "running")
+    record = pyrunc.root / container_id / "state.json"
+    record.write_text("{")
+    hint = "pyrunc delete --force removes the record, but cannot know the process and the cgroups"
+    assert hint in pyrunc("delete", container_id).stderr
+    result = pyrunc.ok("delete", "--force", container_id)
+    assert result.stderr == (
+        f"warning: {container_id}: read the container's state: {record}: line 1, column 2: expecting property name "
+        "enclosed in double quotes: its process and cgroups, if there are any, are not known and remain\n"
+    )
+    assert not record.parent.exists()
+    assert processes.state_of(pid) == "S"
+    os.kill(pid, signal.SIGKILL)
+    processes.wait_exit(pid)
+    cgroups.remove({path: path for path in own_cgroups(container_id)})
 
 
 def test_a_whole_life(bundle: BundleFactory, pyrunc: Pyrunc, folder: Path) -> None:

@@ -70,6 +70,47 @@ def test_refused(ends: Ends, name: str) -> None:
         channel.receive(helper.JOINED, helper.WAIT)
 
 
+def test_an_answer_that_does_not_come(ends: Ends) -> None:
+    """What was waited for is named, and how long."""
+    channel, _ = ends
+    channel.patience = 0.05
+    with pytest.raises(PyruncError) as caught:
+        channel.receive(helper.CONSOLE, helper.READY)
+    assert str(caught.value) == (
+        "wait until it has applied its settings: the container's init process has not answered for 0.05 s"
+    )
+
+
+def test_an_answer_that_comes_late(ends: Ends) -> None:
+    """Within the time it is taken; with no limit it is waited for."""
+    channel, theirs = ends
+    for patience in (10.0, -1.0):
+        channel.patience = patience
+        timer = threading.Timer(0.1, syscalls.send, (theirs, GOOD))
+        timer.start()
+        assert channel.receive(helper.JOINED)[0] == helper.JOINED
+        timer.join()
+
+
+PLACES = {
+    'error running startContainer hook #12: "/bin/sh"': ("hooks.startContainer[12]", 'hook #12: "/bin/sh": told'),
+    'write sysctl: "net/ipv4/conf/eth0.1/x"': ("linux.sysctl.net.ipv4.conf.eth0/1.x", "write sysctl: told"),
+    'exec: "write sysctl"': ("", 'exec: "write sysctl": told'),
+}
+
+
+@pytest.mark.parametrize("step", PLACES)
+def test_place(ends: Ends, step: str) -> None:
+    """Where in config.json it was asked for, where the step tells that."""
+    channel, theirs = ends
+    give(theirs, message(helper.ERROR, [record(helper.TAG_STEP, text(step)), record(helper.TAG_REASON, text("told"))]))
+    with pytest.raises(HelperError) as caught:
+        channel.receive(helper.READY)
+    place, words = PLACES[step]
+    assert caught.value.place == place
+    assert caught.value.reason.endswith(words)
+
+
 def test_unannounced_descriptor(ends: Ends) -> None:
     """The header says how many come."""
     channel, theirs = ends
