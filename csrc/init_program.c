@@ -94,7 +94,8 @@ static int executable(const char *path)
     return access(path, X_OK) < 0 ? errno : 0;
 }
 
-/* As execvp(3) looks: in PATH for a plain name, with the environment that the program gets. */
+/* As execvp(3) looks: in PATH for a plain name, with the environment that the program gets.  A file in PATH that
+ * cannot be executed is passed over: engines tell 127 (not found) from 126 by the words, and runc's are these. */
 const char *find_program(const struct setup *setup)
 {
     const char *name = setup->args[0];
@@ -108,12 +109,13 @@ const char *find_program(const struct setup *setup)
                                         : "too many levels of symbolic links");
             fail_about(error, "exec", name, reason);
         }
+        if (error == EISDIR)
+            fail_about(error, "exec", name, "is a directory: permission denied");
         if (error)
             fail_about(error, "exec", name, NULL);
         return name;
     }
     const char *path = value_of(setup, "PATH");
-    int denied = 0;
     while (path && *name) {
         const char *end = strchrnul(path, ':');
         size_t length = (size_t)(end - path);
@@ -123,15 +125,10 @@ const char *find_program(const struct setup *setup)
             candidate[length++] = '.';
         candidate[length++] = '/';
         memcpy(candidate + length, name, strlen(name) + 1);
-        int error = executable(candidate);
-        if (error == 0)
+        if (executable(candidate) == 0)
             return candidate;
-        if (error == EACCES)
-            denied = error;
         path = *end ? end + 1 : NULL;
     }
-    if (denied)
-        fail_about(denied, "exec", name, NULL);
     fail_about(ENOENT, "exec", name, "executable file not found in $PATH");
 }
 

@@ -52,12 +52,6 @@ def working_directory(process: "Section") -> "Problems":
         yield "/cwd", f"must be an absolute path, not {process['cwd']!r}"
 
 
-def arguments(process: "Section") -> "Problems":
-    """config.md#process: the first argument names the program, as execvp's file does."""
-    if not process["args"][0]:
-        yield "/args/0", "must name a program"
-
-
 def console_size(process: "Section") -> "Problems":
     """config.md#process: consoleSize counts only with a terminal, and must fit struct winsize (ioctl_tty(2))."""
     if process.get("terminal"):
@@ -169,7 +163,6 @@ def environment_warnings(process: "Section") -> "Problems":
 RULES = (
     process_strings,
     working_directory,
-    arguments,
     console_size,
     user_ids,
     rlimits,

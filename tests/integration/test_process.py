@@ -120,7 +120,9 @@ def test_empty_parts_of_path_are_the_working_directory(bundle: BundleFactory, py
         (["nowhere"], 'exec: "nowhere": executable file not found in $PATH'),
         (["/bin/nowhere"], 'exec: "/bin/nowhere": stat /bin/nowhere: no such file or directory'),
         (["/etc/passwd"], 'exec: "/etc/passwd": permission denied'),
-        (["/etc"], 'exec: "/etc": is a directory'),
+        (["/etc"], 'exec: "/etc": is a directory: permission denied'),
+        (["plain"], 'exec: "plain": executable file not found in $PATH'),
+        ([""], 'exec: "": executable file not found in $PATH'),
         (["/etc/passwd/x"], 'exec: "/etc/passwd/x": stat /etc/passwd/x: not a directory'),
         (["/loop"], 'exec: "/loop": stat /loop: too many levels of symbolic links'),
     ],
@@ -129,6 +131,7 @@ def test_program_that_cannot_run(bundle: BundleFactory, pyrunc: Pyrunc, args: "l
     """Said by create already, in the words that engines match."""
     made = probe(bundle, args=args)
     (made.rootfs / "loop").symlink_to("loop")
+    (made.rootfs / "bin/plain").touch()
     result = pyrunc("create", "--bundle", made, pyrunc.new_id())
     assert result.returncode == 1
     assert words in result.stderr.splitlines()[0]
@@ -143,7 +146,7 @@ def test_program_without_interpreter(bundle: BundleFactory, pyrunc: Pyrunc) -> N
     container_id, _ = pyrunc.create(made)
     result = pyrunc("start", container_id)
     assert result.returncode == 1
-    assert 'exec: "/script": no such file or directory' in result.stderr.splitlines()[0]
+    assert 'exec: "/script": the interpreter /nowhere/sh: no such file or directory' in result.stderr.splitlines()[0]
     pyrunc.wait_status(container_id, "stopped")
 
 

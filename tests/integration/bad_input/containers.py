@@ -224,7 +224,7 @@ CASES = [
     ),
     Case(
         "exec of a directory",
-        'pyrunc exec failed: {id}: exec: "/bin": is a directory',
+        'pyrunc exec failed: {id}: exec: "/bin": is a directory: permission denied',
         prepare=running,
         command="exec {id} /bin",
         status=255,

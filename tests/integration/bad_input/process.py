@@ -23,7 +23,7 @@ CASES = [
     ),
     Case(
         "args[0] is an empty string",
-        "pyrunc create failed: {id}: config.json: /process/args/0: must name a program",
+        'pyrunc create failed: {id}: exec: "": executable file not found in $PATH',
         [put("process.args", [""])],
     ),
     Case(
@@ -48,7 +48,7 @@ CASES = [
     ),
     Case(
         "executable is a directory",
-        'pyrunc create failed: {id}: exec: "/bin": is a directory',
+        'pyrunc create failed: {id}: exec: "/bin": is a directory: permission denied',
         [put("process.args", ["/bin"])],
     ),
     Case(
