@@ -11,11 +11,12 @@ from pyrunc.operations.constants import (
     MOUNT_ATTR_NOEXEC,
     MOUNT_ATTR_NOSUID,
     MOUNT_ATTR_RDONLY,
+    MS_REC,
     MS_SLAVE,
     OPEN_TREE_CLONE,
 )
 from pyrunc.operations.filesystem import make_mount
-from pyrunc.operations.mount import Mount
+from pyrunc.operations.mount import Mount, beyond_private, set_propagation, takes_from_old
 from pyrunc.operations.paths import O_PATH_DIRECTORY
 from pyrunc.syscalls import mount_setattr, move_mount, open_tree
 
@@ -31,11 +32,13 @@ SYSTEMD = "systemd"
 BASIC_ATTRIBUTES = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
 
 
-def bind_cgroup(path: str, attributes: int) -> int:
-    """A detached bind of one directory of the host's cgroup file systems."""
+def bind_cgroup(path: str, attributes: int, kinds: "list[int]") -> int:
+    """A detached bind of one directory of the host's cgroup file systems; kinds: the propagation asked for."""
+    first = kinds[0] & ~MS_REC if kinds and not takes_from_old(kinds[0]) else MS_SLAVE
     mount = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE)
     try:
-        mount_setattr(mount, AT_EMPTY_PATH, set=attributes, propagation=MS_SLAVE)
+        mount_setattr(mount, AT_EMPTY_PATH, set=attributes, propagation=first)
+        set_propagation(mount, kinds if first == MS_SLAVE else kinds[1:])
     except OSError:
         posix.close(mount)
         raise
@@ -79,11 +82,14 @@ class Cgroup2Mount(Mount):
     def _make(self) -> int:
         if self.own:
             try:
-                return make_mount("cgroup2", "cgroup", self.options.data, self.attributes)
+                mount = make_mount("cgroup2", "cgroup", self.options.data, self.attributes)
             except SystemCallError as error:
                 if error.errno not in (EPERM, EBUSY):
                     raise
-        return bind_cgroup(self.bound, self.attributes)
+            else:
+                set_propagation(mount, beyond_private(self.options.propagation))
+                return mount
+        return bind_cgroup(self.bound, self.attributes, self.options.propagation)
 
 
 class Hierarchy:
@@ -139,7 +145,7 @@ class Cgroup1Mount(Mount):
 
     def prepare(self, build: "Build") -> None:
         if not self.own and build.may_copy_early:
-            self.clones = [build.keep(bind_cgroup(each.bound, self.attributes)) for each in self.hierarchies]
+            self.clones = [build.keep(self._bind(each)) for each in self.hierarchies]
 
     def perform(self, build: "Build") -> None:
         words: list[tuple[str, str | None]] = [("mode", "755")]
@@ -150,6 +156,7 @@ class Cgroup1Mount(Mount):
             tmpfs = make_mount("tmpfs", "tmpfs", words, BASIC_ATTRIBUTES)
             try:
                 self.attach(build, tmpfs, target)
+                set_propagation(tmpfs, beyond_private(self.options.propagation))
                 for index, each in enumerate(self.hierarchies):
                     self._add(tmpfs, each, self.clones[index] if self.clones else -1)
                 if self.read_only:
@@ -159,11 +166,16 @@ class Cgroup1Mount(Mount):
         finally:
             posix.close(target)
 
+    def _bind(self, each: Hierarchy) -> int:
+        return bind_cgroup(each.bound, self.attributes, self.options.propagation)
+
     def _add(self, tmpfs: int, each: Hierarchy, clone: int) -> None:
         mount = clone
         if mount < 0:
-            mount = each.mount(self.attributes) if self.own else bind_cgroup(each.bound, self.attributes)
+            mount = each.mount(self.attributes) if self.own else self._bind(each)
         try:
+            if self.own:
+                set_propagation(mount, beyond_private(self.options.propagation))
             posix.mkdir(each.directory, 0o755, dir_fd=tmpfs)
             point = posix.open(each.directory, O_PATH_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC, dir_fd=tmpfs)
             try:

@@ -12,11 +12,8 @@ from pyrunc.operations.constants import (
     FSCONFIG_SET_STRING,
     MOUNT_ATTR_IDMAP,
     MOUNT_ATTR_RDONLY,
-    MS_REC,
-    MS_SHARED,
-    MS_UNBINDABLE,
 )
-from pyrunc.operations.mount import Mount, apply_changes
+from pyrunc.operations.mount import Mount, apply_changes, beyond_private, set_propagation
 from pyrunc.syscalls import fsconfig, fsmount, fsopen, mount_setattr
 
 TYPE_CHECKING = False
@@ -149,9 +146,7 @@ class FilesystemMount(Mount):
             copy_up(target, mount)
         if self.userns >= 0:
             mount_setattr(mount, AT_EMPTY_PATH, set=MOUNT_ATTR_IDMAP, userns_fd=self.userns)
-        for flags in self.options.propagation:
-            if flags & (MS_SHARED | MS_UNBINDABLE):
-                mount_setattr(mount, AT_EMPTY_PATH, propagation=flags & ~MS_REC)
+        set_propagation(mount, beyond_private(self.options.propagation))
 
 
 class ProcMount(FilesystemMount):

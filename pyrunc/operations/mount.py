@@ -17,6 +17,8 @@ from pyrunc.operations.constants import (
     MOUNT_ATTR_NOSYMFOLLOW,
     MOUNT_ATTR_RDONLY,
     MS_REC,
+    MS_SHARED,
+    MS_UNBINDABLE,
     PROC_SUPER_MAGIC,
 )
 from pyrunc.operations.options import PROPAGATION, change
@@ -189,6 +191,17 @@ def apply_changes(mount: int, wanted: "list[Change]") -> None:
                     errno=error.errno or 0,
                 ) from error
             raise
+
+
+def set_propagation(mount: int, kinds: "list[int]") -> None:
+    """Changes the propagation of one mount, in this order."""
+    for flags in kinds:
+        mount_setattr(mount, AT_EMPTY_PATH, propagation=flags & ~MS_REC)
+
+
+def beyond_private(kinds: "list[int]") -> "list[int]":
+    """What is left to change on a new mount, which is private."""
+    return [flags for flags in kinds if flags & (MS_SHARED | MS_UNBINDABLE)]
 
 
 def locked_attributes(mount: int, set: int, clear: int) -> list[str]:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from pyrunc import syscalls
+from pyrunc.cgroups.layout import Layout
 from pyrunc.operations.build import Build
-from tests.support.filesystem import Failed, mountinfo
+from tests.support.filesystem import BOUND_DEV, Failed, mountinfo, perform, plan
 from tests.support.filesystem import run_mounts as run
 
 pytestmark = pytest.mark.root
@@ -153,6 +154,29 @@ def test_propagation_of_binds(
     assert table["/a"]["propagation"] == expected
     # The root can only become shared after pivot_root.
     assert "shared" not in table["/"]["propagation"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], ["master"]),
+        (["rprivate"], []),
+        (["rslave"], ["master"]),
+        (["rshared"], ["shared", "master"]),
+        (["private", "shared"], ["shared"]),
+    ],
+)
+@pytest.mark.parametrize("version", [1, 2])
+def test_propagation_of_bound_cgroups(
+    rootfs: str, mounted: Any, words: list[str], expected: list[str], version: int
+) -> None:
+    """Of every hierarchy, not only of what holds them."""
+    name = "pids" if version == 1 else "unified"
+    hierarchy = str(mounted(f"source/{name}", propagation=1 << 20))
+    config = {"mounts": [{"destination": "/c", "type": "cgroup", "source": "c", "options": words}, BOUND_DEV]}
+    operations = plan(config, os.path.dirname(rootfs), layout=Layout(version, {name: hierarchy}, {name: "/"}))
+    table = perform(operations, rootfs, lambda _: mountinfo())
+    assert table["/c/pids" if version == 1 else "/c"]["propagation"] == expected
 
 
 @pytest.mark.parametrize("root_propagation", ["", "shared", "rshared", "slave", "private"])
