@@ -158,13 +158,13 @@ def test_names_and_sysctls(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
 def test_sysctl_that_is_not_there(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
     made = probe(bundle)
     made.config["linux"]["sysctl"] = {"net.ipv4.nowhere": "1"}
-    refused(pyrunc, made, "net/ipv4/nowhere", "no such file or directory")
+    refused(pyrunc, made, "linux.sysctl.net.ipv4.nowhere", "no such file or directory")
 
 
 def test_sysctl_with_a_bad_value(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
     made = probe(bundle)
     made.config["linux"]["sysctl"] = {"net.ipv4.ip_forward": "x"}
-    refused(pyrunc, made, "net/ipv4/ip_forward", "invalid argument")
+    refused(pyrunc, made, "linux.sysctl.net.ipv4.ip_forward", "invalid argument")
 
 
 def test_session_keyring(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
