@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A hostile program in a container: it waits for processes that others bring in (exec), stops each at once, looks
+ * into it, and lets it go on.  Whatever it can see or do is a line on its standard output:
+ *
+ *   seen                     a process was stopped while it still was the runtime's helper (by its name)
+ *   exe TEXT                 the link /proc/PID/exe can be read, and leads to something else than ours
+ *   directory FD TEXT        a descriptor of a directory
+ *   root                     its root is another than ours
+ *   wrote exe                its executable could be opened for writing, and something was appended
+ *
+ * usage: snoop look | overwrite
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static char target[4096];
+
+static const char *link_of(const char *format, int pid, int fd)
+{
+    char path[128];
+    snprintf(path, sizeof path, format, pid, fd);
+    ssize_t length = readlink(path, target, sizeof target - 1);
+    target[length < 0 ? 0 : length] = 0;
+    return length < 0 ? NULL : target;
+}
+
+/* Before Linux 6.14 the name of what was executed by descriptor is that number. */
+static int is_helper(int pid)
+{
+    char path[64], name[32] = "";
+    snprintf(path, sizeof path, "/proc/%d/comm", pid);
+    int fd = open(path, O_RDONLY);
+    if (fd < 0)
+        return 0;
+    ssize_t length = read(fd, name, sizeof name - 1);
+    close(fd);
+    return length > 0 && (strncmp(name, "pyrunc-init", 11) == 0 || strncmp(name, "memfd:pyrunc", 12) == 0 ||
+                          (name[0] >= '0' && name[0] <= '9'));
+}
+
+static void look(int pid)
+{
+    char path[64];
+    struct stat ours, theirs;
+    snprintf(path, sizeof path, "/proc/%d/root", pid);
+    if (stat("/", &ours) == 0 && stat(path, &theirs) == 0 &&
+        (ours.st_ino != theirs.st_ino || ours.st_dev != theirs.st_dev))
+        puts("root");
+    if (link_of("/proc/%d/exe", pid, 0) && !strstr(target, "/bin/"))
+        printf("exe %s\n", target);
+    snprintf(path, sizeof path, "/proc/%d/fd", pid);
+    DIR *fds = opendir(path);
+    for (struct dirent *entry; fds && (entry = readdir(fds));) {
+        char name[400];
+        snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
+        if (entry->d_name[0] != '.' && stat(name, &theirs) == 0 && S_ISDIR(theirs.st_mode)) {
+            link_of("/proc/%d/fd/%d", pid, atoi(entry->d_name));
+            printf("directory %s %s\n", entry->d_name, target);
+        }
+    }
+    if (fds)
+        closedir(fds);
+}
+
+/* A file that is being executed cannot be written to (ETXTBSY): so a handle is kept beyond the process's end. */
+static void overwrite(int pid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/exe", pid);
+    int handle = open(path, O_PATH | O_CLOEXEC);
+    if (handle < 0)
+        return;
+    kill(pid, SIGKILL);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", handle);
+    for (int i = 0; i < 500; i++) {
+        int fd = open(path, O_WRONLY | O_APPEND);
+        if (fd >= 0) {
+            if (write(fd, "x", 1) == 1)
+                puts("wrote exe");
+            close(fd);
+            break;
+        }
+        if (errno != ETXTBSY)
+            break;
+        usleep(1000);
+    }
+    close(handle);
+}
+
+int main(int argc, char **argv)
+{
+    static char known[1 << 22];
+    int overwriting = argc > 1 && strcmp(argv[1], "overwrite") == 0;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    known[getpid()] = 1;
+    puts("ready");
+    for (;;) {
+        DIR *proc = opendir("/proc");
+        for (struct dirent *entry; (entry = readdir(proc));) {
+            int pid = atoi(entry->d_name);
+            if (pid <= 0 || known[pid])
+                continue;
+            known[pid] = 1;
+            if (kill(pid, SIGSTOP) < 0)
+                continue;
+            int helper = is_helper(pid);
+            if (helper)
+                puts("seen");
+            if (overwriting)
+                overwrite(pid);
+            else if (helper)
+                look(pid);
+            kill(pid, SIGCONT);
+        }
+        closedir(proc);
+    }
+}
