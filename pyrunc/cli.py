@@ -49,7 +49,8 @@ def main(argv: list[str]) -> int:
 
             return help.run(settings, rest)
         command = rest[0]
-        if command not in options.COMMANDS:
+        known = options.find_command(command)
+        if known is None:
             return _refuse(command)
         invocation = options.parse_command(settings, command, rest[1:])
         if invocation.options.help:
@@ -57,7 +58,7 @@ def main(argv: list[str]) -> int:
 
             help.show_command(command)
             return 0
-        if options.COMMANDS[command].minimum:
+        if known.minimum:
             container_id = invocation.arguments[0]
         invocation.root = state_root(settings)
         if command in _STARTING:

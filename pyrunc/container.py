@@ -13,14 +13,13 @@ from errno import ECONNREFUSED
 from pyrunc import cgroups, log, pathnames, syscalls
 from pyrunc.errors import ContainerNotFound, InvalidTransition, PyruncError, UnusableState, from_os_error
 from pyrunc.record import CREATING, Record, open_process, pid_start_time, spec_state, state_dict
-from pyrunc.state import CONFIG_FILE, HOOKS_FILE, START_SOCKET, StateDirectory
+from pyrunc.state import CONFIG_FILE, HOOKS_FILE, PAUSED_FILE, START_SOCKET, StateDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from pyrunc.helper import Channel
-    from pyrunc.launch import Helper
 
 POLLIN = 0x1
 SIGKILL = 9
@@ -75,7 +74,7 @@ class Container:
         `delete`; reap_orphans is for a caller that is a subreaper and has no other children.
         """
         from pyrunc.creation import Creation, Options
-        from pyrunc.foreground import hold_signals, release_signals
+        from pyrunc.foreground import hold_signals, release_signals, wait_foreground
 
         creation = Creation(root, id, pathnames.abspath(bundle), Options(**options))
         check_console(creation.plan.process.terminal, detach, creation.options.console_socket)
@@ -125,7 +124,7 @@ class Container:
             if status != "created":
                 reasons = {
                     "running": "cannot start an already running container",
-                    "paused": "cannot start an already running container",
+                    "paused": "cannot start a container in the paused state",
                     "stopped": "cannot start a container that has stopped",
                 }
                 raise InvalidTransition(reasons.get(status, f"cannot start a container that is {status}"))
@@ -266,57 +265,35 @@ class Container:
 
         Returns its exit status, 0 with detach.  cgroup: where to put it, as runc's --cgroup.
         """
-        from pyrunc.execution import Execution
-        from pyrunc.foreground import hold_signals, release_signals
+        from pyrunc.execution import run_exec
 
-        with StateDirectory.open(self.root, self.id, lock=False) as state:
-            record = state.load()
-            status = status_of(state, record)
-        if status in ("stopped", "creating"):
-            raise InvalidTransition(f"cannot exec in a {status} container")
-        if status == "paused" and not ignore_paused:
-            raise InvalidTransition("cannot exec in a paused container (use --ignore-paused to override)")
-        execution = Execution(self, record, process, console_socket, preserve_fds, list(cgroup), status == "paused")
-        check_console(execution.settings.terminal, detach, console_socket)
-        mask = None if detach else hold_signals()
-        try:
-            running = execution.perform(pid_file)
-            try:
-                return 0 if detach else wait_foreground(running, execution.master, reap_orphans)
-            finally:
-                running.close()
-        finally:
-            if mask is not None:
-                release_signals(mask)
+        options = (console_socket, preserve_fds, list(cgroup))
+        return run_exec(self, process, options, detach, pid_file, ignore_paused, reap_orphans)
+
+    def pause(self) -> None:
+        """Stops all processes of a running or created container; returns when they stand."""
+        from pyrunc.processes import pause
+
+        pause(self)
+
+    def resume(self) -> None:
+        """Lets the processes of a paused container go on."""
+        from pyrunc.processes import resume
+
+        resume(self)
+
+    def processes(self) -> "list[int]":
+        """The pids of the container's processes, as the caller's pid namespace numbers them."""
+        from pyrunc.processes import pids
+
+        return pids(self)
 
 
 def list_containers(root: str) -> "list[dict[str, object]]":
     """The states of all containers of a root, by id.  Those that vanish or cannot be read meanwhile are left out."""
-    from pyrunc.record import owner_name
+    from pyrunc.listing import list_containers as listed
 
-    try:
-        names = sorted(posix.listdir(root))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise from_os_error(error, operation="list containers") from error
-    found = []
-    for name in names:
-        if name.startswith("."):
-            continue
-        try:
-            with StateDirectory.open(root, name, lock=False) as state:
-                record = state.load()
-                status = status_of(state, record)
-        except ContainerNotFound:
-            continue
-        except PyruncError as error:
-            log.warn(f"{name}: {error}")
-            continue
-        entry = state_dict(record, status, 0 if status == "stopped" else record.pid)
-        entry["owner"] = owner_name(record.owner)
-        found.append(entry)
-    return found
+    return listed(root)
 
 
 def status_of(state: StateDirectory, record: Record) -> str:
@@ -327,9 +304,12 @@ def status_of(state: StateDirectory, record: Record) -> str:
     posix.close(pidfd)
     if record.phase == CREATING:
         return CREATING
-    if state.exists(START_SOCKET):
+    waits = state.exists(START_SOCKET)
+    if waits and not state.exists(PAUSED_FILE):
         return "created"
-    return "paused" if cgroups.is_frozen(record.cgroups) else "running"
+    if cgroups.is_frozen(record.cgroups):
+        return "paused"
+    return "created" if waits else "running"
 
 
 def kill_process(record: Record) -> None:
@@ -368,17 +348,6 @@ def reap(pid: int) -> None:
         posix.waitpid(pid, posix.WNOHANG)
     except ChildProcessError:
         return
-
-
-def wait_foreground(process: "Helper", master: int, reap_orphans: bool) -> int:
-    """Waits for the process, relaying its terminal if it has one, and returns its exit status."""
-    if master >= 0:
-        from pyrunc.terminal import relay
-
-        return relay(master, process.pid, process.pidfd, reap_orphans=reap_orphans)
-    from pyrunc.foreground import wait
-
-    return wait(process.pid, process.pidfd, reap_orphans=reap_orphans)
 
 
 def close_fd(fd: int) -> None:

@@ -9,8 +9,10 @@ import posix
 from pyrunc import cgroups, helper, pathnames, syscalls
 from pyrunc.cgroups.layout import UNIFIED
 from pyrunc.cgroups.placement import check_exists, exec_paths
+from pyrunc.container import check_console, status_of
 from pyrunc.errors import InvalidTransition, from_os_error
 from pyrunc.facts import read_facts
+from pyrunc.foreground import hold_signals, release_signals, wait_foreground
 from pyrunc.launch import Helper, write_proc
 from pyrunc.namespaces import TYPES, NamespacePlan
 from pyrunc.process import plan_process
@@ -28,6 +30,7 @@ from pyrunc.process_start import (
 from pyrunc.record import open_process
 from pyrunc.security.capabilities import ALL, plan_capabilities
 from pyrunc.setup import Setup
+from pyrunc.state import StateDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -166,6 +169,37 @@ class Execution:
         finally:
             if root >= 0:
                 posix.close(root)
+
+
+def run_exec(
+    container: "Container",
+    process: "dict[str, Any]",
+    options: "tuple[str | None, int, list[str]]",
+    detach: bool,
+    pid_file: "str | None",
+    ignore_paused: bool,
+    reap_orphans: bool,
+) -> int:
+    """Container.exec; options are the console socket, how many descriptors to preserve, and --cgroup."""
+    with StateDirectory.open(container.root, container.id, lock=False) as state:
+        record = state.load()
+        status = status_of(state, record)
+    if status in ("stopped", "creating"):
+        raise InvalidTransition(f"cannot exec in a {status} container")
+    if status == "paused" and not ignore_paused:
+        raise InvalidTransition("cannot exec in a paused container (use --ignore-paused to override)")
+    execution = Execution(container, record, process, *options, status == "paused")
+    check_console(execution.settings.terminal, detach, execution.console_socket)
+    mask = None if detach else hold_signals()
+    try:
+        running = execution.perform(pid_file)
+        try:
+            return 0 if detach else wait_foreground(running, execution.master, reap_orphans)
+        finally:
+            running.close()
+    finally:
+        if mask is not None:
+            release_signals(mask)
 
 
 def target_of(record: "Record") -> int:

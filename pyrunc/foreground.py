@@ -10,6 +10,10 @@ import posix
 from pyrunc import syscalls
 from pyrunc.errors import PyruncError, reason_of
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyrunc.launch import Helper
+
 POLLIN = 0x1
 
 SIGKILL = 9
@@ -46,6 +50,15 @@ def release_signals(mask: "set[int]") -> None:
 def forwarded_signals() -> "set[int]":
     """The numbers of all signals that are forwarded."""
     return {int(number) for number in _signal.valid_signals()}.difference(_OWN)
+
+
+def wait_foreground(process: "Helper", master: int, reap_orphans: bool) -> int:
+    """Waits for the process, relaying its terminal if it has one, and returns its exit status."""
+    if master >= 0:
+        from pyrunc.terminal import relay
+
+        return relay(master, process.pid, process.pidfd, reap_orphans=reap_orphans)
+    return wait(process.pid, process.pidfd, reap_orphans=reap_orphans)
 
 
 def wait(pid: int, pidfd: int, *, reap_orphans: bool = False) -> int:

@@ -1,4 +1,4 @@
-"""The command line: one table of every command and option, and the small parser that reads it.
+"""The command line: the table of commands and options, and the small parser that reads it.
 
 The syntax is that of Go's flag package as runc uses it: one dash or two, "--name value" or "--name=value",
 "--" ends the options.  Options may follow a command's arguments, except for exec, where everything after the
@@ -133,6 +133,7 @@ _CREATE = (
     _PRESERVE_FDS,
 )
 
+# The commands whose every millisecond counts, since engines call them for every container.
 COMMANDS = {
     "create": Command(
         "create a container",
@@ -185,16 +186,6 @@ COMMANDS = {
         (Option("all", "a", FLAG, "", "send it to every process of the container"),),
         example="pyrunc kill web1 KILL\npyrunc kill web1 SIGRTMIN+3",
     ),
-    "list": Command(
-        "list the containers",
-        "",
-        0,
-        0,
-        (
-            Option("format", "f", STRING, "FORMAT", "table or json (default: table)", "table"),
-            Option("quiet", "q", FLAG, "", "print only the ids"),
-        ),
-    ),
     "run": Command(
         "create a container, start it and wait for its end",
         "<container-id>",
@@ -209,22 +200,24 @@ COMMANDS = {
         example="pyrunc spec --bundle /srv/web    # then put a root filesystem into /srv/web/rootfs\n"
         "pyrunc run --bundle /srv/web web1",
     ),
-    "spec": Command(
-        "write a config.json to start from",
-        "",
-        0,
-        0,
-        (
-            Option("bundle", "b", STRING, "DIR", "write it into DIR (default: the current directory)"),
-            Option("rootless", "", FLAG, "", "for a container of an ordinary user"),
-        ),
-    ),
     "start": Command("start the user's process in a created container", "<container-id>", 1, 1),
     "state": Command("print the state of a container as JSON", "<container-id>", 1, 1),
 }
 
 # Commands of runc that are refused by name.
-UNSUPPORTED = ("checkpoint", "events", "features", "pause", "ps", "restore", "resume", "update")
+UNSUPPORTED = ("checkpoint", "events", "features", "restore", "update")
+
+
+def find_command(name: str) -> "Command | None":
+    """The command of that name, None when there is none."""
+    return COMMANDS.get(name) or all_commands().get(name)
+
+
+def all_commands() -> "dict[str, Command]":
+    """All commands by name.  The seldom ones have a module of their own: what every call loads stays small."""
+    from pyrunc import options_more
+
+    return {**COMMANDS, **options_more.COMMANDS}
 
 
 class Values:
@@ -288,8 +281,9 @@ def parse_global(argv: list[str]) -> "tuple[Values, list[str]]":
 
 
 def parse_command(settings: Values, command: str, argv: list[str]) -> Invocation:
-    """The options and arguments of a command of COMMANDS, counted.  Raises UsageError."""
-    known = COMMANDS[command]
+    """The options and arguments of a command of the table, counted.  Raises UsageError."""
+    known = find_command(command)
+    assert known is not None
     options, arguments = _scan(known.options, argv, known.interspersed, command)
     count = len(arguments)
     if not options.help:

@@ -4,7 +4,7 @@ import argparse
 
 from pyrunc import __version__
 from pyrunc.commands import write
-from pyrunc.options import COMMANDS, FLAG, GLOBAL, LIST, Option, Values
+from pyrunc.options import FLAG, GLOBAL, LIST, Option, Values, all_commands
 
 SPEC_VERSION = "1.3.0"
 
@@ -29,7 +29,7 @@ def run(settings: Values, words: list[str]) -> int:
     """Performs `--version`, `--help`, `help [COMMAND]` and the bare `pyrunc`; returns the exit status."""
     if words and words[0] in ("help", "h"):
         words = words[1:]
-        if words and words[0] not in COMMANDS:
+        if words and words[0] not in all_commands():
             from pyrunc import log
 
             log.error(f"No help topic for '{words[0]}'", ["hint: pyrunc --help lists the commands"])
@@ -60,7 +60,7 @@ def version_text() -> str:
 
 
 def show_command(command: str) -> None:
-    """Prints the help of one command of COMMANDS."""
+    """Prints the help of one command."""
     write(command_text(command))
 
 
@@ -70,14 +70,14 @@ def general_text() -> str:
     parser.usage = "pyrunc [global options] COMMAND [options] [arguments...]"
     group = parser.add_argument_group("commands", "`pyrunc COMMAND --help` says more")
     group.add_argument("help", help="show this help, or that of a command")
-    for name in sorted(COMMANDS):
-        group.add_argument(name, help=_escape(COMMANDS[name].summary))
+    for name, command in sorted(all_commands().items()):
+        group.add_argument(name, help=_escape(command.summary))
     return parser.format_help()
 
 
 def command_text(name: str) -> str:
     """The help of one command."""
-    command = COMMANDS[name]
+    command = all_commands()[name]
     example = "\n".join("  " + line for line in command.example.splitlines())
     parser = _parser(
         f"pyrunc {name}",

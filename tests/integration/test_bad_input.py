@@ -11,6 +11,7 @@ from tests.integration.bad_input import (
     cgroups,
     commands,
     containers,
+    control,
     environment,
     files,
     hooks,
@@ -26,7 +27,7 @@ from tests.support.runtime import Pyrunc
 
 pytestmark = pytest.mark.root
 
-TABLES = (files, process, mounts, isolation, cgroups, hooks, containers, commands, options, environment)
+TABLES = (files, process, mounts, isolation, cgroups, hooks, containers, control, commands, options, environment)
 CASES: list[Case] = [case for table in TABLES for case in table.CASES]
 
 

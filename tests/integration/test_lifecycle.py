@@ -125,7 +125,7 @@ ILLEGAL = {
         "run": "already exists",
     },
     "paused": {
-        "start": "cannot start an already running container",
+        "start": "cannot start a container in the paused state",
         "delete": "cannot delete container {id} that is not stopped: paused",
         "create": "already exists",
         "exec": "cannot exec in a paused container",

@@ -54,6 +54,15 @@ class StandIn:
     def kill(self, *args: Any, **options: Any) -> None:
         self._call("kill", *args, **options)
 
+    def pause(self) -> None:
+        self._call("pause")
+
+    def resume(self) -> None:
+        self._call("resume")
+
+    def processes(self) -> Any:
+        return self._call("processes")
+
     def delete(self, **options: Any) -> None:
         self._call("delete", **options)
 

@@ -12,7 +12,7 @@ from pyrunc import cli
 from pyrunc.commands import help as help_command
 from pyrunc.commands import list as list_command
 from pyrunc.errors import ContainerNotFound, PyruncError
-from pyrunc.options import COMMANDS
+from pyrunc.options import all_commands
 from tests.support.stand_in import StandIn, in_place_of_container
 
 Captured = pytest.CaptureFixture[str]
@@ -91,6 +91,8 @@ def test_run_returns_the_processs_status(container: type[StandIn]) -> None:
         ("kill c1 POLL", ("kill", (29,), {"all": False})),
         ("delete c1", ("delete", (), {"force": False})),
         ("delete -f c1", ("delete", (), {"force": True})),
+        ("pause c1", ("pause", (), {})),
+        ("resume c1", ("resume", (), {})),
     ],
 )
 def test_short_commands_print_nothing(
@@ -247,9 +249,9 @@ def test_help_names_everything_that_is_supported(capfd: Captured) -> None:
     for argv in ([], ["--help"], ["help"], ["h"], ["-h", "list"]):
         assert cli.main(argv) == 0
         out = capfd.readouterr().out
-        assert all(f"\n  {name} " in out for name in COMMANDS)
+        assert all(f"\n  {name} " in out for name in all_commands())
         assert "--criu" not in out
-    for name, command in COMMANDS.items():
+    for name, command in all_commands().items():
         out = help_command.command_text(name)
         assert cli.main([name, "--help"]) == 0
         assert capfd.readouterr().out == out

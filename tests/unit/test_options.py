@@ -3,7 +3,7 @@
 import pytest
 
 from pyrunc import options
-from pyrunc.options import COMMANDS, FLAG, GLOBAL, INTEGER, LIST, STRING, Invocation, UsageError, Values
+from pyrunc.options import FLAG, GLOBAL, INTEGER, LIST, STRING, Invocation, UsageError, Values, all_commands
 
 
 def parse(*argv: str) -> Invocation:
@@ -133,7 +133,7 @@ def test_errors(argv: list[str], message: str) -> None:
 
 
 def test_help_is_an_option_of_every_command() -> None:
-    for command in COMMANDS:
+    for command in all_commands():
         assert parse(command, "--help").options.help
         assert parse(command, "-h").options.help
 
@@ -147,7 +147,7 @@ def test_a_name_that_is_not_in_the_table_is_a_bug() -> None:
 
 
 def test_the_table_is_sound() -> None:
-    for known in (GLOBAL, *(command.options for command in COMMANDS.values())):
+    for known in (GLOBAL, *(command.options for command in all_commands().values())):
         names = [name for option in known for name in (option.name, option.short) if name]
         assert len(names) == len(set(names))
         assert not {"help", "h"} & set(names)
@@ -155,6 +155,6 @@ def test_the_table_is_sound() -> None:
             assert option.kind in (FLAG, STRING, INTEGER, LIST)
             assert bool(option.metavar) == (option.kind != FLAG)
             assert bool(option.help) or not option.supported
-    for name, command in COMMANDS.items():
+    for name, command in all_commands().items():
         assert name not in options.UNSUPPORTED
         assert command.minimum <= command.maximum or command.maximum == -1

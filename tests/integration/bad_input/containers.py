@@ -167,7 +167,7 @@ CASES = [
     ),
     Case(
         "start of a paused one",
-        "pyrunc start failed: {id}: cannot start an already running container",
+        "pyrunc start failed: {id}: cannot start a container in the paused state",
         prepare=paused,
         command="start {id}",
     ),

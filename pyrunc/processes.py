@@ -1,0 +1,43 @@
+"""All processes of a container: stopped, let go on, listed."""
+
+from pyrunc import cgroups
+from pyrunc.container import status_of
+from pyrunc.errors import InvalidTransition
+from pyrunc.state import PAUSED_FILE, StateDirectory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyrunc.container import Container
+
+
+def pause(container: "Container") -> None:
+    """Freezes a running or created container.  Raises PyruncError, and then nothing stands still."""
+    with StateDirectory.open(container.root, container.id) as state:
+        record = state.load()
+        status = status_of(state, record)
+        if status not in ("running", "created"):
+            raise InvalidTransition("container not running")
+        if status == "created":
+            state.write(PAUSED_FILE, b"")
+        try:
+            cgroups.freeze(record.cgroups)
+        except BaseException:
+            state.unlink(PAUSED_FILE)
+            raise
+
+
+def resume(container: "Container") -> None:
+    """Thaws a paused container.  Raises PyruncError."""
+    with StateDirectory.open(container.root, container.id) as state:
+        record = state.load()
+        if status_of(state, record) != "paused":
+            raise InvalidTransition("container not paused")
+        cgroups.thaw(record.cgroups)
+        state.unlink(PAUSED_FILE)
+
+
+def pids(container: "Container") -> "list[int]":
+    """The processes in the container's cgroup and below; those that the caller's pid namespace lacks are left out."""
+    with StateDirectory.open(container.root, container.id, lock=False) as state:
+        record = state.load()
+    return [pid for pid in cgroups.processes(record.cgroups) if pid]
