@@ -31,6 +31,8 @@ def wait_ready(process: Helper, console_socket: "str | None") -> int:
             kind, records, fds = process.channel.receive(helper.CONSOLE, helper.READY)
             if kind == helper.READY:
                 return master
+            if not fds:
+                raise PyruncError("pyrunc-init gave no terminal")
             master = fds[0]
             from pyrunc.terminal import adopt_size, send_console
 
