@@ -282,6 +282,15 @@ class Container:
 
         resume(self)
 
+    def update(self, resources: "dict[str, Any]") -> None:
+        """Changes the limits that a `resources` object (config-linux.md) names; 0 mostly means "as it is".
+
+        Devices in it are ignored.  Of several limits all are changed or none.
+        """
+        from pyrunc.resources import update
+
+        update(self, resources)
+
     def processes(self) -> "list[int]":
         """The pids of the container's processes, as the caller's pid namespace numbers them."""
         from pyrunc.processes import pids

@@ -5,6 +5,25 @@ Loaded only when the command is not one of options.py, which says what the entri
 
 from pyrunc.options import FLAG, STRING, Command, Option
 
+_LIMITS = (
+    Option("blkio-weight", "", STRING, "WEIGHT", "share of the disks' time, 10 to 1000"),
+    Option("cpu-burst", "", STRING, "USEC", "quota that may be saved up for later periods"),
+    Option("cpu-idle", "", STRING, "0|1", "1: run only when nothing else wants the CPU"),
+    Option("cpu-period", "", STRING, "USEC", "length of a period of --cpu-quota"),
+    Option("cpu-quota", "", STRING, "USEC", "CPU time in each period; -1: no limit"),
+    Option("cpu-rt-period", "", STRING, "USEC", "length of a period of --cpu-rt-runtime"),
+    Option("cpu-rt-runtime", "", STRING, "USEC", "real-time CPU time in each period"),
+    Option("cpu-share", "", STRING, "SHARES", "share of the CPU against other cgroups, 2 to 262144"),
+    Option("cpuset-cpus", "", STRING, "LIST", "CPUs to run on, like 0-2,7"),
+    Option("cpuset-mems", "", STRING, "LIST", "memory nodes to use"),
+    Option("memory", "", STRING, "SIZE", "memory limit, like 64M; -1: none"),
+    Option("memory-reservation", "", STRING, "SIZE", "memory that is left alone when others need some"),
+    Option("memory-swap", "", STRING, "SIZE", "limit of memory and swap together; -1: none"),
+    Option("pids-limit", "", STRING, "N", "how many processes and threads; -1: no limit"),
+    Option("l3-cache-schema", "", STRING, "SCHEMA", "", supported=False),
+    Option("mem-bw-schema", "", STRING, "SCHEMA", "", supported=False),
+)
+
 COMMANDS = {
     "list": Command(
         "list the containers",
@@ -33,6 +52,18 @@ COMMANDS = {
         example="pyrunc ps web1\npyrunc ps web1 -o pid,user,args\npyrunc ps --format json web1",
     ),
     "resume": Command("let the processes of a paused container go on", "<container-id>", 1, 1),
+    "update": Command(
+        "change the limits of a container",
+        "<container-id>",
+        1,
+        1,
+        (
+            Option("resources", "r", STRING, "FILE", 'take them from this JSON file ("-": stdin) and nowhere else'),
+            *_LIMITS,
+        ),
+        example="pyrunc update --memory 512M --pids-limit 100 web1\n"
+        """echo '{"cpu": {"quota": 50000}}' | pyrunc update --resources - web1""",
+    ),
     "spec": Command(
         "write a config.json to start from",
         "",

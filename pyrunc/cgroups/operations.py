@@ -303,6 +303,7 @@ class CheckMemoryUsage(Operation):
 
 # What the kernel only calls invalid: the beginning of the file's name, and what to do about it.
 INVALID = (
+    ("memory.limit_in_bytes", "-1 is no limit; any other must not be above that of memory plus swap: change both"),
     ("memory.memsw.limit_in_bytes", "swap counts memory plus swap: it needs a memory limit, and is at least that"),
     ("cpu.cfs_", "quota and period are in microseconds and at least 1000, a period at most 1000000"),
     ("cpu.max", "quota and period are in microseconds and at least 1000, a period at most 1000000"),

@@ -60,6 +60,9 @@ class StandIn:
     def resume(self) -> None:
         self._call("resume")
 
+    def update(self, resources: Any) -> None:
+        self._call("update", resources)
+
     def processes(self) -> Any:
         return self._call("processes")
 

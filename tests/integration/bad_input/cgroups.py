@@ -38,7 +38,8 @@ CASES = [
     Case(
         "memory limit below zero",
         "pyrunc create failed: {id}: linux.resources.memory.limit: write '-5' to "
-        "/sys/fs/cgroup/memory{cgroup}/memory.limit_in_bytes: invalid argument",
+        "/sys/fs/cgroup/memory{cgroup}/memory.limit_in_bytes: invalid argument\n"
+        "hint: -1 is no limit; any other must not be above that of memory plus swap: change both",
         resources(memory={"limit": -5}),
     ),
     Case(

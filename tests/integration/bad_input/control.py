@@ -28,6 +28,15 @@ def ps_that_prints(text: str, status: int = 0) -> Callable[[World], None]:
     return prepare
 
 
+def standard_input(text: str) -> Callable[[World], None]:
+    """What the command reads from its standard input."""
+
+    def prepare(world: World) -> None:
+        world.options["input"] = text
+
+    return prepare
+
+
 CASES = [
     Case(
         "pause of a missing one",
@@ -63,6 +72,79 @@ CASES = [
         "pyrunc resume failed: {id}: container not paused",
         prepare=stopped,
         command="resume {id}",
+    ),
+    Case(
+        "update of a missing one",
+        "pyrunc update failed: {id}: container does not exist\nhint: there is no container {id} in {root}",
+        command="update --pids-limit 5 {id}",
+    ),
+    Case(
+        "update of a stopped one",
+        "pyrunc update failed: {id}: container not running",
+        prepare=stopped,
+        command="update --pids-limit 5 {id}",
+    ),
+    Case(
+        "update with a size that is none",
+        "pyrunc update failed: {id}: invalid value for memory: invalid size: 'much'\n"
+        "hint: a size is like 67108864, 64M or -1",
+        prepare=running,
+        command="update --memory much {id}",
+    ),
+    Case(
+        "update with a number that is none",
+        "pyrunc update failed: {id}: invalid value for cpu-quota: '1e5' is not a whole number",
+        prepare=running,
+        command="update --cpu-quota 1e5 {id}",
+    ),
+    Case(
+        "update with a number below zero",
+        "pyrunc update failed: {id}: resources.json: /cpu/shares: must be from 0 to 18446744073709551615, not -1",
+        prepare=running,
+        command="update --cpu-share -1 {id}",
+    ),
+    Case(
+        "update with a weight beyond 16 bits",
+        "pyrunc update failed: {id}: resources.json: /blockIO/weight: must be from 0 to 65535, not 65536",
+        prepare=running,
+        command="update --blkio-weight 65536 {id}",
+    ),
+    Case(
+        "update of the cache's schema",
+        "pyrunc update: option --l3-cache-schema is not supported\nhint: see pyrunc update --help",
+        command="update --l3-cache-schema L3:0=f {id}",
+    ),
+    Case(
+        "update of the memory bandwidth's schema",
+        "pyrunc update: option --mem-bw-schema is not supported\nhint: see pyrunc update --help",
+        command="update --mem-bw-schema MB:0=50 {id}",
+    ),
+    Case(
+        "update from a missing file",
+        "pyrunc update failed: {id}: read {tmp}/nowhere: no such file or directory",
+        prepare=running,
+        command="update --resources {tmp}/nowhere {id}",
+    ),
+    Case(
+        "update from what is no JSON",
+        "pyrunc update failed: {id}: the standard input: line 1, column 1: a value is missing",
+        prepare=both(running, standard_input("limits")),
+        command="update --resources - {id}",
+    ),
+    Case(
+        "update from JSON of another shape",
+        "pyrunc update failed: {id}: resources.json has 2 problems:\n"
+        '/cpu: must be an object, not []\n/pids/limit: must be a whole number, not "5"',
+        prepare=both(running, standard_input('{"cpu": [], "pids": {"limit": "5"}}')),
+        command="update --resources=- {id}",
+    ),
+    Case(
+        "update to CPUs that the host lacks",
+        "pyrunc update failed: {id}: linux.resources.cpu.cpus: write '4095' to "
+        "/sys/fs/cgroup/cpuset{cgroup}/cpuset.cpus: numerical result out of range",
+        prepare=running,
+        command="update --cpuset-cpus 4095 {id}",
+        marks=["cgroup1"],
     ),
     Case(
         "ps of a missing one",
