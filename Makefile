@@ -53,7 +53,7 @@ artifacts: $(EXTENSION) pyrunc/pyrunc-init pyrunc/spec/_check.py build/pyrunc
 	@$(PY) -m compileall -q pyrunc
 
 # Everything is made beside its place and renamed into it: a command that runs meanwhile sees the old or the new.
-$(EXTENSION): csrc/build_shim.py $(wildcard csrc/shim*.c csrc/shim*.h) csrc/spawn.c csrc/spawn.h
+$(EXTENSION): csrc/build_shim.py $(wildcard csrc/shim*.c csrc/*.h) csrc/spawn.c
 	@echo "building $@"
 	@mkdir -p build
 	@folder=$$(mktemp -d build/shim.XXXXXX); trap 'rm -rf "$$folder"' EXIT; \

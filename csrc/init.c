@@ -4,24 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "signals.h"
+
 int control = CONTROL_FD;
 int host_proc = -1;
-
-/* Python ignores SIGPIPE and the caller may block or ignore anything; none of it is the program's business. */
-static void reset_signals(void)
-{
-    sigset_t none;
-    sigemptyset(&none);
-    for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
 
 /* Whatever is opened later must not become the program's stdin because the caller had closed its own. */
 static void open_missing_stdio(void)
@@ -129,7 +120,9 @@ int main(void)
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         _exit(1);
     die_with_parent();
-    reset_signals();
+    /* Python ignores SIGPIPE and the caller may block or ignore anything; none of it is the program's business. */
+    default_all_signals();
+    unblock_all_signals();
     fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
     open_missing_stdio();
     host_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);

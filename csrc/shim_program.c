@@ -14,6 +14,7 @@
 
 #include "shim.h"
 #include "shim_result.h"
+#include "signals.h"
 
 struct program {
     const char *path;
@@ -27,16 +28,9 @@ struct program {
 static int become_program(const struct program *program)
 {
     int stdio[3];
-    sigset_t none;
     /* All signals are blocked so far.  No handler of the parent may run here, and a program expects to start
      * without ignored signals (the interpreter ignores SIGPIPE). */
-    for (int signal = 1; signal < NSIG; signal++) {
-        struct sigaction action;
-        if (sigaction(signal, NULL, &action) == 0 && action.sa_handler != SIG_DFL) {
-            action = (struct sigaction){.sa_handler = SIG_DFL};
-            sigaction(signal, &action, NULL);
-        }
-    }
+    default_all_signals();
     /* First out of the way of 0 to 2: those may be free in the parent, and then they are what it passes. */
     for (int i = 0; i < 3; i++)
         if ((stdio[i] = fcntl(program->stdio[i], F_DUPFD_CLOEXEC, 3)) < 0)
@@ -51,8 +45,7 @@ static int become_program(const struct program *program)
         return errno;
     if (setpgid(0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         return errno;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    unblock_all_signals();
     execve(program->path, program->argv, program->envp);
     return errno;
 }
