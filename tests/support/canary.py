@@ -51,5 +51,5 @@ def code_of(package: Path) -> dict[str, str]:
             fields = line.split(maxsplit=5)
             if len(fields) == 6 and fields[5].startswith("/") and "x" in fields[1]:
                 mapped.add(fields[5].rstrip("\n"))
-    files = [sys.executable, *sorted(mapped), *package.glob("_shim*.so"), package / "pyrunc-init"]
+    files: list[str | Path] = [sys.executable, *sorted(mapped), *package.glob("_shim*.so"), package / "pyrunc-init"]
     return {os.path.realpath(path): digest(path) for path in files}

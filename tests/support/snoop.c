@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A hostile program in a container: it waits for processes that others bring in (exec), stops each at once, looks
- * into it, and lets it go on.  Whatever it can see or do is a line on its standard output:
+ * into it, and lets it go on for some microseconds, again and again.  Whatever it can see or do is a line on its
+ * standard output:
  *
  *   seen                     a process was stopped while it still was the runtime's helper (by its name)
  *   exe TEXT                 the link /proc/PID/exe can be read, and leads to something else than ours
@@ -106,7 +107,7 @@ int main(int argc, char **argv)
     puts("ready");
     for (;;) {
         DIR *proc = opendir("/proc");
-        for (struct dirent *entry; (entry = readdir(proc));) {
+        for (struct dirent *entry; proc && (entry = readdir(proc));) {
             int pid = atoi(entry->d_name);
             if (pid <= 0 || known[pid])
                 continue;
@@ -118,10 +119,16 @@ int main(int argc, char **argv)
                 puts("seen");
             if (overwriting)
                 overwrite(pid);
-            else if (helper)
+            /* Step by step through all that it does until it is the user's program. */
+            for (int i = 0; helper && !overwriting && i < 300 && is_helper(pid); i++) {
                 look(pid);
+                kill(pid, SIGCONT);
+                usleep(10);
+                kill(pid, SIGSTOP);
+            }
             kill(pid, SIGCONT);
         }
-        closedir(proc);
+        if (proc)
+            closedir(proc);
     }
 }
