@@ -205,7 +205,7 @@ COMMANDS = {
 }
 
 # Commands of runc that are refused by name.
-UNSUPPORTED = ("checkpoint", "events", "features", "restore")
+UNSUPPORTED = ("checkpoint", "events", "restore")
 
 
 def find_command(name: str) -> "Command | None":

@@ -35,6 +35,7 @@ COMMANDS = {
             Option("quiet", "q", FLAG, "", "print only the ids"),
         ),
     ),
+    "features": Command("print what pyrunc can do as JSON", "", 0, 0),
     "pause": Command(
         "stop all processes of a container until it is resumed",
         "<container-id>",

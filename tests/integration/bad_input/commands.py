@@ -76,6 +76,11 @@ CASES = [
         command="list {id}",
     ),
     Case(
+        "argument for features",
+        'pyrunc: "features" requires exactly 0 argument(s)\nhint: see pyrunc features --help',
+        command="features {id}",
+    ),
+    Case(
         "list in an unknown format",
         "pyrunc list failed: invalid format option\nhint: --format takes table or json",
         command="list --format xml",

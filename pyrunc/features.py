@@ -1,0 +1,141 @@
+"""What this pyrunc can do, for callers to ask before they need it (features.md and features-linux.md of the spec).
+
+The lists are those of the modules that do the work, and what is refused as not supported is asked of the function
+that refuses it: nothing here has to be kept in step.  It is about pyrunc and not about the host, except for
+seccomp's supportedFlags.
+"""
+
+from pyrunc import __version__
+from pyrunc.errors import PyruncError
+from pyrunc.namespaces import TYPES
+from pyrunc.operations import options
+from pyrunc.security import capabilities, seccomp
+from pyrunc.spec import rules
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+OLDEST_VERSION = "1.0.0"
+
+# Mount options that parse_options() knows beside its tables.
+OTHER_MOUNT_OPTIONS = ("bind", "defaults", "idmap", "rbind", "remount", "ridmap", "tmpcopyup")
+# linux/mempolicy.h, as config-linux.md#memory-policy names them.
+POLICY_MODES = (
+    "MPOL_BIND",
+    "MPOL_DEFAULT",
+    "MPOL_INTERLEAVE",
+    "MPOL_LOCAL",
+    "MPOL_PREFERRED",
+    "MPOL_PREFERRED_MANY",
+    "MPOL_WEIGHTED_INTERLEAVE",
+)
+POLICY_FLAGS = ("MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES")
+
+# Annotations of config.json that change what pyrunc does with it.
+UNSAFE_ANNOTATIONS: "tuple[str, ...]" = ()
+
+# seccomp(2), by machine
+SYS_SECCOMP = {"x86_64": 317, "aarch64": 277}
+SECCOMP_SET_MODE_FILTER = 1
+
+
+def features() -> "dict[str, Any]":
+    """The features object (oci-specs/features.json)."""
+    annotations = {"pyrunc.version": __version__, "pyrunc.checkpoint.enabled": "false"}
+    commit = _commit()
+    if commit:
+        annotations["pyrunc.commit"] = commit
+    filters, library = seccomp_features()
+    if library:
+        annotations["io.github.seccomp.libseccomp.version"] = library
+    return {
+        "ociVersionMin": OLDEST_VERSION,
+        "ociVersionMax": rules.SPEC_VERSION,
+        "hooks": list(rules.HOOKS),
+        "mountOptions": mount_options(),
+        "linux": {
+            "namespaces": sorted(TYPES),
+            "capabilities": list(capabilities.NAMES),
+            "cgroup": {"v1": True, "v2": True, "systemd": False, "systemdUser": False, "rdma": True},
+            "seccomp": filters,
+            "apparmor": {"enabled": True},
+            "selinux": {"enabled": True},
+            "memoryPolicy": memory_policy(),
+            "intelRdt": {
+                "enabled": takes({"intelRdt": {"closID": "x"}}),
+                "schemata": takes({"intelRdt": {"schemata": ["L3:0=f"]}}),
+                "monitoring": takes({"intelRdt": {"enableMonitoring": True}}),
+            },
+            "mountExtensions": {"idmap": {"enabled": True}},
+            "netDevices": {"enabled": takes({"netDevices": {"eth0": {}}})},
+        },
+        "annotations": dict(sorted(annotations.items())),
+        "potentiallyUnsafeConfigAnnotations": list(UNSAFE_ANNOTATIONS),
+    }
+
+
+def _commit() -> str:
+    import pyrunc
+
+    return getattr(pyrunc, "__commit__", "")
+
+
+def takes(linux: "dict[str, Any]") -> bool:
+    """Whether this part of a configuration's linux object is supported."""
+    return not rules.unsupported({"linux": linux})
+
+
+def mount_options() -> "list[str]":
+    """The mount options that pyrunc knows itself; all others are handed to the file system."""
+    switches = [*options.ATTRIBUTES, *options.ACCESS_TIMES]
+    words = {*switches, *("r" + word for word in switches), *options.SUPERBLOCK_FLAGS, *options.PROPAGATION}
+    return sorted(words.union(OTHER_MOUNT_OPTIONS))
+
+
+def memory_policy() -> "dict[str, list[str]]":
+    """NUMA memory policies: empty lists where they are not supported."""
+    if not takes({"memoryPolicy": {"mode": "MPOL_DEFAULT"}}):
+        return {"modes": [], "flags": []}
+    return {"modes": list(POLICY_MODES), "flags": list(POLICY_FLAGS)}
+
+
+def seccomp_features() -> "tuple[dict[str, Any], str]":
+    """linux.seccomp, and the version of libseccomp ("" without one, and then nothing can be filtered)."""
+    try:
+        from pyrunc.security import compile
+    except PyruncError:
+        return {"enabled": False}, ""
+    asks_agent = takes({"seccomp": {"syscalls": [{"names": ["read"], "action": "SCMP_ACT_NOTIFY"}]}})
+    actions = {*compile.ACTIONS, *compile.NUMBERED_ACTIONS}
+    if not asks_agent:
+        actions.discard("SCMP_ACT_NOTIFY")
+    return {
+        "enabled": True,
+        "actions": sorted(actions),
+        "operators": sorted(compile.OPERATORS),
+        "archs": sorted(compile.ARCHITECTURES),
+        "knownFlags": sorted(seccomp.FLAGS),
+        "supportedFlags": sorted(name for name, flag in seccomp.FLAGS.items() if kernel_has(flag, asks_agent)),
+    }, compile.version()
+
+
+def kernel_has(flag: int, asks_agent: bool) -> bool:
+    """Whether this kernel takes a flag of seccomp(2): it looks at the flags before it looks for the program.
+
+    TSYNC (0 here: see seccomp.FLAGS) needs nothing of the kernel.  WAIT_KILLABLE_RECV is about a listener.
+    """
+    import ctypes
+    import errno
+    import os
+
+    number = SYS_SECCOMP.get(os.uname().machine)
+    if flag == seccomp.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV:
+        if not asks_agent:
+            return False
+        flag |= seccomp.SECCOMP_FILTER_FLAG_NEW_LISTENER
+    if not flag or number is None:
+        return not flag
+    library = ctypes.CDLL(None, use_errno=True)
+    library.syscall(ctypes.c_long(number), ctypes.c_ulong(SECCOMP_SET_MODE_FILTER), ctypes.c_ulong(flag), None)
+    return ctypes.get_errno() == errno.EFAULT
