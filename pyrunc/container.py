@@ -17,6 +17,7 @@ from pyrunc.state import CONFIG_FILE, HOOKS_FILE, PAUSED_FILE, START_SOCKET, Sta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from pyrunc.helper import Channel
@@ -290,6 +291,18 @@ class Container:
         from pyrunc.resources import update
 
         update(self, resources)
+
+    def stats(self) -> "dict[str, Any]":
+        """What the container uses now, in the shape of runc's `events --stats`."""
+        from pyrunc.events import stats
+
+        return stats(self)
+
+    def events(self, interval: float = 5.0) -> "Iterator[dict[str, Any]]":
+        """Yields {"type": "stats", ...} every interval seconds and {"type": "oom", ...} until the container ends."""
+        from pyrunc.events import events
+
+        return events(self, interval)
 
     def processes(self) -> "list[int]":
         """The pids of the container's processes, as the caller's pid namespace numbers them."""

@@ -205,7 +205,7 @@ COMMANDS = {
 }
 
 # Commands of runc that are refused by name.
-UNSUPPORTED = ("checkpoint", "events", "restore")
+UNSUPPORTED = ("checkpoint", "restore")
 
 
 def find_command(name: str) -> "Command | None":

@@ -35,6 +35,17 @@ COMMANDS = {
             Option("quiet", "q", FLAG, "", "print only the ids"),
         ),
     ),
+    "events": Command(
+        "print what a container uses, and when it ran out of memory, as JSON",
+        "<container-id>",
+        1,
+        1,
+        (
+            Option("stats", "", FLAG, "", "print what it uses now, once"),
+            Option("interval", "", STRING, "DURATION", "how often to print what it uses (default: 5s)", "5s"),
+        ),
+        example="pyrunc events --stats web1\npyrunc events --interval 500ms web1",
+    ),
     "features": Command("print what pyrunc can do as JSON", "", 0, 0),
     "pause": Command(
         "stop all processes of a container until it is resumed",

@@ -3,7 +3,7 @@
 What the files held is read before they are written, and written back when a later one is refused.
 """
 
-from errno import EINVAL, ENOENT
+from errno import ENOENT
 
 from pyrunc import log
 from pyrunc.cgroups.files import read_file, write_file
@@ -83,24 +83,29 @@ def content(directory: str, file: str) -> "str | None":
 
 
 def put_back(written: "list[tuple[str, str, str]]", before: "dict[tuple[str, str], str]") -> None:
-    """Undoes writes, the last one first.  What the kernel calls invalid is tried again after the others."""
+    """Undoes writes, the last one first.  What the kernel refuses is tried again after the others."""
     pending = []
     for directory, file, value in reversed(written):
         old = before.get((directory, file))
         if old is not None and content(directory, file) != old:
-            pending.append((directory, file, former(file, value, old)))
-    for attempt in range(MAX_ATTEMPTS):
-        failed = []
+            text = former(file, value, old)
+            if not text and file in ("cpuset.cpus", "cpuset.mems"):
+                # cgroup2's "all that the parent has" cannot be had again while there are processes: name them.
+                text = content(directory.rpartition("/")[0], f"{file}.effective") or ""
+            pending.append((directory, file, text))
+    reasons: "list[str]" = []
+    for _ in range(MAX_ATTEMPTS):
+        failed, reasons = [], []
         for directory, file, value in pending:
             try:
-                write_file(directory, file, value or "\n")
+                write_file(directory, file, value)
             except OSError as error:
-                if error.errno == ENOENT:
-                    continue  # the container has ended, and its cgroup is gone
-                failed.append((directory, file, value))
-                if error.errno != EINVAL or attempt == MAX_ATTEMPTS - 1:
-                    log.warn(f"put back {value!r} in {directory}/{file}: {reason_of(error.errno or 0)}")
+                if error.errno != ENOENT:  # else the container has ended, and its cgroup is gone
+                    failed.append((directory, file, value))
+                    reasons.append(f"put back {value!r} in {directory}/{file}: {reason_of(error.errno or 0)}")
         pending = failed
+    for reason in reasons:
+        log.warn(reason)
 
 
 def former(file: str, value: str, old: str) -> str:

@@ -37,8 +37,8 @@ V2 = {
     "cpu.weight": "59",
     "cpu.max": "50000 200000",
     "cpu.max.burst": "10000",
-    "cpuset.cpus": "0",
-    "cpuset.mems": "0",
+    "cpuset.cpus.effective": "0",
+    "cpuset.mems.effective": "0",
     "pids.max": "99",
 }
 OPTIONS = (

@@ -63,6 +63,12 @@ class StandIn:
     def update(self, resources: Any) -> None:
         self._call("update", resources)
 
+    def stats(self) -> Any:
+        return self._call("stats")
+
+    def events(self, interval: float) -> Any:
+        return iter(self._call("events", interval))
+
     def processes(self) -> Any:
         return self._call("processes")
 

@@ -147,6 +147,35 @@ CASES = [
         marks=["cgroup1"],
     ),
     Case(
+        "events of a missing one",
+        "pyrunc events failed: {id}: container does not exist\nhint: there is no container {id} in {root}",
+        command="events --stats {id}",
+    ),
+    Case(
+        "events of a stopped one",
+        "pyrunc events failed: {id}: container with id {id} is not running",
+        prepare=stopped,
+        command="events {id}",
+    ),
+    Case(
+        "statistics of a stopped one",
+        "pyrunc events failed: {id}: container with id {id} is not running",
+        prepare=stopped,
+        command="events --stats {id}",
+    ),
+    Case(
+        "events without pause",
+        "pyrunc events failed: {id}: duration interval must be greater than 0\n"
+        "hint: --interval takes a duration like 500ms or 5s",
+        prepare=running,
+        command="events --interval 0 {id}",
+    ),
+    Case(
+        "events at no interval",
+        'invalid value "often" for flag -interval: parse error\nhint: see pyrunc events --help',
+        command="events --interval often {id}",
+    ),
+    Case(
         "ps of a missing one",
         "pyrunc ps failed: {id}: container does not exist\nhint: there is no container {id} in {root}",
         command="ps {id}",
