@@ -7,7 +7,7 @@ from pyrunc.errors import PyruncError, SystemCallError
 from pyrunc.operations.base import Operation
 from pyrunc.operations.constants import AT_EMPTY_PATH, AT_FDCWD, OPEN_TREE_CLONE
 from pyrunc.operations.paths import open_or_make_file
-from pyrunc.syscalls import fchmod_path, fchownat, move_mount, open_tree
+from pyrunc.syscalls import fchmod_path, fchownat, mount_id, move_mount, open_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,10 +78,11 @@ class MakeDevice(Operation):
             return
         parent, _slash, name = self.path.rpartition("/")
         directory = build.directory(parent or "/")
+        there = False
         try:
             posix.mknod(name, TYPES[self.kind] | self.mode, self.device, dir_fd=directory)
         except FileExistsError:
-            pass
+            there = True
         except OSError as error:
             if error.errno == EPERM and self.kind != "p":
                 self._bind(build)
@@ -89,6 +90,8 @@ class MakeDevice(Operation):
             raise SystemCallError(error.errno or 0, "mknodat", self.path) from error
         node = posix.open(name, posix.O_PATH | posix.O_NOFOLLOW | posix.O_CLOEXEC, dir_fd=directory)
         try:
+            if there and mount_id(node) != mount_id(directory):
+                return  # one of the mounts put it there: it is what is wanted, and the host's to own
             status = self._check(node, "there is already something else")
             if status.st_uid != self.uid or status.st_gid != self.gid:
                 fchownat(node, "", self.uid, self.gid, AT_EMPTY_PATH)

@@ -125,6 +125,19 @@ def test_something_else_is_there(rootfs: str, spoil: Callable[[str], None]) -> N
     )
 
 
+def test_what_a_mount_has_put_there_stays_as_it_is(rootfs: str, folder: Path) -> None:
+    """A device of the host is not ours to change, and another in its place is what somebody wanted."""
+    os.mknod(folder / "tty", 0o20600, os.makedev(5, 0))
+    os.chown(folder / "tty", 7, 8)
+    bound = [
+        {"destination": "/dev/random", "type": "bind", "source": "/dev/urandom", "options": ["bind"]},
+        {"destination": "/dev/tty", "type": "bind", "source": str(folder / "tty"), "options": ["bind"]},
+    ]
+    random, tty = run(rootfs, nodes("/dev/random", "/dev/tty"), DEV, *bound)
+    assert random[1:3] == [1, 9]
+    assert tty == ["0o20600", 5, 0, 7, 8]
+
+
 @pytest.mark.parametrize("target", ["../../canary", "/../../canary", "canary"])
 def test_dev_is_a_link(rootfs: str, folder: Path, target: str) -> None:
     """CVE-2026-41579, CVE-2026-47766: the links and nodes of /dev must not be made outside the root."""
