@@ -3,6 +3,7 @@
 import posix
 
 from pyrunc.cgroups.layout import detect
+from pyrunc.state_root import in_user_namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,16 +13,28 @@ if TYPE_CHECKING:
 class HostFacts:
     """cgroup:     the host's cgroup hierarchies
     privileged: the runtime is root where it runs, so that it writes id maps and limits itself
+    rootless_cgroups: it does without cgroups that it has no right to make: an ordinary user, or root in a user
+                namespace, as the runtime of rootless podman is
     last_cap:   the highest capability number that the kernel knows
     permitted:  the runtime's own permitted capabilities, a bit mask
     bounding:   its bounding set
     """
 
-    __slots__ = ("bounding", "cgroup", "last_cap", "permitted", "privileged")
+    __slots__ = ("bounding", "cgroup", "last_cap", "permitted", "privileged", "rootless_cgroups")
 
-    def __init__(self, cgroup: "Layout", privileged: bool, last_cap: int, permitted: int, bounding: int) -> None:
+    def __init__(
+        self,
+        cgroup: "Layout",
+        privileged: bool,
+        last_cap: int,
+        permitted: int,
+        bounding: int,
+        *,
+        rootless_cgroups: bool = False,
+    ) -> None:
         self.cgroup = cgroup
         self.privileged = privileged
+        self.rootless_cgroups = rootless_cgroups
         self.last_cap = last_cap
         self.permitted = permitted
         self.bounding = bounding
@@ -34,7 +47,8 @@ def read_facts(rootless: str = "auto") -> HostFacts:
     """
     permitted, bounding = own_capabilities()
     privileged = posix.geteuid() == 0 if rootless == "auto" else rootless == "false"
-    return HostFacts(detect(), privileged, last_capability(), permitted, bounding)
+    without = in_user_namespace() if privileged and rootless == "auto" else not privileged
+    return HostFacts(detect(), privileged, last_capability(), permitted, bounding, rootless_cgroups=without)
 
 
 def own_capabilities() -> tuple[int, int]:

@@ -62,7 +62,7 @@ class Plan:
         self.namespaces = plan_namespaces(config)
         self.inside = self.namespaces.new | self.namespaces.joined
         self.in_userns = bool(self.inside & CLONE_NEWUSER)
-        self.cgroup = plan_cgroup(config, id, facts.cgroup, rootless=not facts.privileged)
+        self.cgroup = plan_cgroup(config, id, facts.cgroup, rootless=facts.rootless_cgroups)
         if "process" not in config:
             raise PyruncError("there is no process to create", place="process")
         self.process = plan_process(config["process"], linux.get("personality"))

@@ -97,15 +97,23 @@ class Hierarchy:
 
     directory:    its name below the destination ("cpu,cpuacct")
     controllers:  what it has; the first letters of "systemd" stand for name=systemd, "unified" for cgroup2
-    bound:        the container's own cgroup in it, on the host
+    paths:        controller -> the container's own cgroup, on the host; one that a rootless user may not make is
+                  dropped from it before the mount is made
+    callers:      the runtime's cgroup, which is the container's then
     """
 
-    __slots__ = ("bound", "controllers", "directory")
+    __slots__ = ("callers", "controllers", "directory", "paths")
 
-    def __init__(self, directory: str, controllers: list[str], bound: str) -> None:
+    def __init__(self, directory: str, controllers: list[str], paths: "dict[str, str]", callers: str) -> None:
         self.directory = directory
         self.controllers = controllers
-        self.bound = bound
+        self.paths = paths
+        self.callers = callers
+
+    @property
+    def bound(self) -> str:
+        """The container's cgroup in it, on the host."""
+        return self.paths.get(self.controllers[0]) or self.callers
 
     def mount(self, attributes: int) -> int:
         """A detached mount of it; in a cgroup namespace its root is the container's cgroup."""
@@ -197,6 +205,5 @@ def hierarchies_of(layout: "Layout", paths: "dict[str, str]") -> list[Hierarchy]
         if point in found:
             found[point].controllers.append(name)
         else:
-            bound = paths.get(name) or point + layout.own.get(name, "/")
-            found[point] = Hierarchy(point.rpartition("/")[2], [name], bound)
+            found[point] = Hierarchy(point.rpartition("/")[2], [name], paths, point + layout.own.get(name, "/"))
     return list(found.values())

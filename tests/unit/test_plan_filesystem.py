@@ -328,6 +328,21 @@ def test_v1_hierarchies_are_the_containers_own() -> None:
     ]
 
 
+def test_a_hierarchy_without_a_cgroup_of_the_container_shows_the_callers() -> None:
+    """As for rootless users: what they may not make is dropped from the paths when the plan is performed."""
+    paths = {name: f"{point}/c1" for name, point in HYBRID.hierarchies.items()}
+    config = {"root": {"path": "rootfs"}, **mounts({"destination": "/c", "type": "cgroup"})}
+    plan = plan_filesystem(config, bundle="/bundle", layout=HYBRID, cgroup_paths=paths, has_own={"mount"})
+    operation: Any = plan[2]
+    del paths["memory"], paths["systemd"]
+    assert [each.bound for each in operation.hierarchies] == [
+        "/sys/fs/cgroup/cpu,cpuacct/c1",
+        "/sys/fs/cgroup/memory/user",
+        "/sys/fs/cgroup/systemd/",
+        "/sys/fs/cgroup/unified/c1",
+    ]
+
+
 def test_sys_bound_read_only_in_a_user_namespace_means_the_cgroups_too() -> None:
     mount = mounts({"destination": "/sys", "source": "/sys", "options": ["rbind", "ro"]})
     plain: Any = make_plan(mount)[2]
