@@ -76,6 +76,14 @@ COMMANDS = {
         example="pyrunc update --memory 512M --pids-limit 100 web1\n"
         """echo '{"cpu": {"quota": 50000}}' | pyrunc update --resources - web1""",
     ),
+    "validate": Command(
+        "say everything that is wrong with a bundle, and what this host cannot do of it",
+        "<bundle>",
+        1,
+        1,
+        (Option("format", "f", STRING, "FORMAT", "text or json (default: text)", "text"),),
+        example="pyrunc validate /srv/web\npyrunc validate --format json . | jq .problems",
+    ),
     "spec": Command(
         "write a config.json to start from",
         "",

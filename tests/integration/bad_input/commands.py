@@ -81,6 +81,23 @@ CASES = [
         command="features {id}",
     ),
     Case(
+        "validate without a bundle",
+        'pyrunc: "validate" requires exactly 1 argument(s)\nhint: see pyrunc validate --help',
+        command="validate",
+    ),
+    Case(
+        "validate in an unknown format",
+        "pyrunc validate failed: invalid format option\nhint: --format takes text or json",
+        command="validate --format xml {bundle}",
+    ),
+    Case(
+        "validate of what is no bundle",
+        "",
+        command="validate {tmp}/nowhere",
+        stdout="error: JSON specification file config.json not found\n"
+        "{tmp}/nowhere: not valid (1 problem, no warnings)\n",
+    ),
+    Case(
         "list in an unknown format",
         "pyrunc list failed: invalid format option\nhint: --format takes table or json",
         command="list --format xml",
