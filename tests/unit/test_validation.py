@@ -73,6 +73,103 @@ def test_every_problem_at_once(bundle: Write, config: Config) -> None:
     ]
 
 
+def test_mounts_are_looked_at_one_by_one(bundle: Write, config: Config) -> None:
+    config["mounts"] += [
+        {"destination": "/a", "source": "/etc"},
+        {"destination": "/b", "type": "nowherefs", "source": "none"},
+        {"destination": "/c", "type": "bind", "source": "/nowhere"},
+        {"destination": "/d", "type": "ext4", "options": ["tmpcopyup"]},
+    ]
+    first = len(config["mounts"]) - 4
+    problems, warnings = found(validate(str(bundle(config)), "false"))
+    assert problems == [
+        (f"/mounts/{first}", "a mount that is not a bind needs a type"),
+        (f"/mounts/{first + 3}", "tmpcopyup is only possible with tmpfs, not ext4"),
+    ]
+    assert (
+        f"/mounts/{first + 1}/type",
+        "this kernel has no file system nowherefs, unless it is in a module",
+    ) in warnings
+    assert (f"/mounts/{first + 2}/source", "/nowhere: no such file or directory") in warnings
+
+
+def test_what_the_host_lacks(bundle: Write, config: Config) -> None:
+    config["hooks"] = {
+        "createRuntime": [{"path": "/nowhere/hook"}, {"path": "/etc/passwd"}, {"path": "/bin/sh"}],
+        "startContainer": [{"path": "/only/in/the/container"}],
+    }
+    config["linux"]["sysctl"] = {"net.nowhere": "1", "net.ipv4.conf.eth7.forwarding": "1", "net.ipv4.ip_forward": "1"}
+    config["linux"]["namespaces"].append({"type": "user", "path": "/nowhere/ns"})
+    problems, warnings = found(validate(str(bundle(config)), "false"))
+    assert problems == []
+    index = len(config["linux"]["namespaces"]) - 1
+    wanted = {
+        ("/hooks/createRuntime/0/path", "/nowhere/hook: no such file or directory"),
+        ("/hooks/createRuntime/1/path", "/etc/passwd: cannot be executed"),
+        ("/linux/sysctl/net.nowhere", "this kernel has no such sysctl"),
+        (f"/linux/namespaces/{index}/path", "/nowhere/ns: no such file or directory"),
+    }
+    assert wanted <= set(warnings)
+    assert not {"/hooks/createRuntime/2/path", "/hooks/startContainer/0/path", "/linux/sysctl/net.ipv4.ip_forward"} & {
+        pointer for pointer, _ in warnings
+    }
+
+
+def test_resources_are_looked_at_one_by_one(bundle: Write, config: Config) -> None:
+    """On either version something is not to be had."""
+    config["linux"]["resources"] = {
+        "unified": {"memory.high": "5"},
+        "network": {"classID": 5},
+        "pids": {"limit": 5},
+    }
+    report = validate(str(bundle(config)), "false")
+    assert report.problems == []
+    version = read_facts().cgroup.version
+    wanted = "/linux/resources/unified" if version == 1 else "/linux/resources/network/classID"
+    assert wanted in [pointer for pointer, _ in report.warnings]
+
+
+def test_a_system_call_that_nobody_knows(bundle: Write, config: Config) -> None:
+    config["linux"]["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{"names": ["no_such_call", "read"], "action": "SCMP_ACT_ERRNO"}],
+    }
+    problems, warnings = found(validate(str(bundle(config)), "false"))
+    assert problems == []
+    assert any(pointer == "/linux/seccomp" and "no_such_call" in message for pointer, message in warnings)
+
+
+def test_limits_that_only_a_capability_raises(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host.resource, "getrlimit", lambda number: (10, 100))
+    config["process"].update(
+        rlimits=[
+            {"type": "RLIMIT_NPROC", "soft": 1, "hard": 101},
+            {"type": "RLIMIT_CORE", "soft": 1, "hard": 100},
+            {"type": "RLIMIT_NOFILE", "soft": 1, "hard": 2**64 - 1},
+        ],
+        oomScoreAdj=-1000,
+    )
+    nofile = "/process/rlimits/2/hard"
+    pointers = [pointer for pointer, _ in host.limits(config, facts(permitted=0))]
+    assert pointers == ["/process/rlimits/0/hard", nofile, nofile, "/process/oomScoreAdj"]
+    assert [pointer for pointer, _ in host.limits(config, facts())] == [nofile]
+
+
+def test_an_ordinary_user_needs_a_user_namespace(config: Config) -> None:
+    wanted = ("/linux/namespaces", "an ordinary user needs a user namespace")
+    assert wanted in list(host.namespaces(config, facts(privileged=False)))
+    config["linux"]["namespaces"].append({"type": "user"})
+    assert wanted not in list(host.namespaces(config, facts(privileged=False)))
+
+
+def test_without_a_process(bundle: Write, config: Config) -> None:
+    """The specification allows it, `create` cannot do with it."""
+    del config["process"]
+    problems, warnings = found(validate(str(bundle(config)), "false"))
+    assert problems == []
+    assert ("/process", "there is no process to create: create and run would fail") in warnings
+
+
 @pytest.mark.parametrize(
     ("place", "pointer"),
     [
