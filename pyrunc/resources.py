@@ -47,7 +47,9 @@ def update(container: "Container", resources: "Resources") -> None:
             raise InvalidTransition("container not running")
         config = parse(state.read(CONFIG_FILE), CONFIG_FILE)
         stored = (config.get("linux") or {}).get("resources") or {}
-        perform_or_restore(cgroups.plan_update(with_partners(changes, stored), record.cgroups, cgroups.detect()))
+        layout = cgroups.detect()
+        planned = with_partners(changes, stored) if layout.version == 2 else changes
+        perform_or_restore(cgroups.plan_update(with_check(planned, stored), record.cgroups, layout))
         config.setdefault("linux", {})["resources"] = merged(stored, changes)
         state.write(CONFIG_FILE, dumps(config).encode())
 
@@ -67,9 +69,9 @@ def asked_for(resources: "Resources") -> "dict[str, Any]":
 
 
 def with_partners(changes: "Resources", stored: "Resources") -> "dict[str, Any]":
-    """The changes, with those stored values that they are written or checked together with.
+    """The changes, with those stored values that cgroup2 wants to have beside them.
 
-    cgroup2 has quota and period in one file, and a limit for swap alone, which is told from memory.limit.
+    It has quota and period in one file, and a limit for swap alone, which is told from memory.limit.
     """
     full = dict(changes)
     cpu, old_cpu = changes.get("cpu", {}), stored.get("cpu", {})
@@ -79,9 +81,14 @@ def with_partners(changes: "Resources", stored: "Resources") -> "dict[str, Any]"
     memory, old_memory = changes.get("memory", {}), stored.get("memory", {})
     if memory.get("swap", 0) > 0 and not memory.get("limit") and old_memory.get("limit"):
         full["memory"] = {**memory, "limit": old_memory["limit"]}
-    if memory and old_memory.get("checkBeforeUpdate"):
-        full["memory"] = {"checkBeforeUpdate": True, **full["memory"]}
     return full
+
+
+def with_check(changes: "Resources", stored: "Resources") -> "Resources":
+    """The changes, with memory.checkBeforeUpdate where the container was made with it."""
+    if "memory" in changes and stored.get("memory", {}).get("checkBeforeUpdate"):
+        return {**changes, "memory": {"checkBeforeUpdate": True, **changes["memory"]}}
+    return changes
 
 
 def merged(stored: "Resources", changes: "Resources") -> "dict[str, Any]":

@@ -5,6 +5,7 @@ stats_v1.py and stats_v2.py read the files of each version; this module has what
 pressure-stall figures, which on a hybrid host are in the cgroup2 hierarchy.
 """
 
+import posix
 from errno import EINVAL, ENODEV, ENOENT, EOPNOTSUPP
 
 from pyrunc.cgroups.files import read_file
@@ -91,6 +92,16 @@ def number_of(directory: str, file: str) -> int:
     """The number in a file, "max" being NO_LIMIT; 0 when it is not there."""
     text = text_of(directory, file)
     return NO_LIMIT if text == "max" else int(text or 0)
+
+
+def names_in(directory: str) -> "list[str]":
+    """The files of a cgroup, sorted; none when it is not there."""
+    try:
+        return sorted(posix.listdir(directory)) if directory else []
+    except OSError as error:
+        if error.errno not in ABSENT:
+            raise
+        return []
 
 
 def table_of(directory: str, file: str) -> "dict[str, int]":

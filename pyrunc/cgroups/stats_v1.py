@@ -1,11 +1,10 @@
 """Statistics from the files of cgroup v1: each function is for one section of stats.py."""
 
-import posix
-
 from pyrunc.cgroups.stats import (
     CPUSET_FLAGS,
     cpuset_entry,
     memory_entry,
+    names_in,
     number_of,
     table_of,
     text_of,
@@ -108,7 +107,7 @@ def block_entries(text: str) -> "list[Stats]":
 
 def hugetlb(directory: str) -> "Stats":
     stats: Stats = {}
-    for file in sorted(posix.listdir(directory)):
+    for file in names_in(directory):
         size = file.removeprefix("hugetlb.").removesuffix(".usage_in_bytes")
         if file == f"hugetlb.{size}.usage_in_bytes" and "." not in size:
             usage, peak = (number_of(directory, f"hugetlb.{size}.{name}_in_bytes") for name in ("usage", "max_usage"))

@@ -1,11 +1,10 @@
 """Statistics from the files of cgroup v2: the same shape as stats_v1.py.  directory "" has nothing to count."""
 
-import posix
-
 from pyrunc.cgroups.stats import (
     NO_LIMIT,
     cpuset_entry,
     memory_entry,
+    names_in,
     number_of,
     table_of,
     text_of,
@@ -84,7 +83,7 @@ def io(directory: str) -> "Stats":
 
 def hugetlb(directory: str) -> "Stats":
     stats: Stats = {}
-    for file in sorted(posix.listdir(directory)) if directory else ():
+    for file in names_in(directory):
         size = file.removeprefix("hugetlb.").removesuffix(".current")
         if file == f"hugetlb.{size}.current" and "." not in size:
             failures = table_of(directory, f"hugetlb.{size}.events").get("max", 0)

@@ -10,7 +10,7 @@ from pyrunc import cli
 from pyrunc.cgroups.restore import former
 from pyrunc.commands.update import parse_number, parse_size
 from pyrunc.errors import PyruncError
-from pyrunc.resources import asked_for, merged, with_partners
+from pyrunc.resources import asked_for, merged, with_check, with_partners
 from tests.support.corpus import load
 from tests.support.stand_in import StandIn, in_place_of_container
 
@@ -72,6 +72,15 @@ def test_zeros_that_are_values() -> None:
         ({"memory": {"swap": 9}}, {"memory": {"limit": 5}}, {"memory": {"swap": 9, "limit": 5}}),
         ({"memory": {"swap": -1}}, {"memory": {"limit": 5}}, {"memory": {"swap": -1}}),
         ({"memory": {"limit": 9}}, {"memory": {"limit": 5, "swap": 9}}, {"memory": {"limit": 9}}),
+    ],
+)
+def test_values_that_belong_together(changes: Any, stored: Any, planned: Any) -> None:
+    assert with_partners(changes, stored) == planned
+
+
+@pytest.mark.parametrize(
+    ("changes", "stored", "planned"),
+    [
         (
             {"memory": {"limit": 9}},
             {"memory": {"checkBeforeUpdate": True}},
@@ -85,8 +94,8 @@ def test_zeros_that_are_values() -> None:
         ({"pids": {"limit": 9}}, {"memory": {"checkBeforeUpdate": True}}, {"pids": {"limit": 9}}),
     ],
 )
-def test_values_that_belong_together(changes: Any, stored: Any, planned: Any) -> None:
-    assert with_partners(changes, stored) == planned
+def test_a_check_that_was_asked_for_once(changes: Any, stored: Any, planned: Any) -> None:
+    assert with_check(changes, stored) == planned
 
 
 def test_the_stored_configuration_follows() -> None:

@@ -194,7 +194,7 @@ def test_swap_with_limits(tmp_path: Path) -> None:
 def test_without_cgroups(tmp_path: Path) -> None:
     """A rootless container may have none; and one that has just been removed has no files."""
     assert collect({}) == NOTHING
-    gone = {name: str(tmp_path) for name in ("cpu", "cpuacct", "cpuset", "memory", "pids", "blkio", "hugetlb")}
+    gone = {name: str(tmp_path / name) for name in ("cpu", "cpuacct", "cpuset", "memory", "pids", "blkio", "hugetlb")}
     assert collect(gone) == NOTHING
 
 
