@@ -20,6 +20,7 @@ import importlib.util
 import os
 import py_compile
 import shutil
+import subprocess
 import sys
 import sysconfig
 import tomllib
@@ -82,10 +83,23 @@ def make_folder(path: Path) -> list[Path]:
     return made
 
 
+def commit_of_checkout() -> str:
+    """Which commit is installed, for `--version` (docker shows it); "" when that cannot be told."""
+    command = ["git", "-C", str(CHECKOUT), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
 def fill(folder: Path, final: Path) -> None:
     """Puts everything but the manifest into a new folder, which will be `final` for the interpreter."""
     for name in package_files():
         copy(CHECKOUT / name, folder / name)
+    commit = commit_of_checkout()
+    if commit:
+        with open(folder / "pyrunc/__init__.py", "a") as package:
+            package.write(f'__commit__ = "{commit}"\n')
     backend = importlib.util.find_spec("_cffi_backend")
     if backend is None or backend.origin is None:
         sys.exit("the environment has no cffi")
