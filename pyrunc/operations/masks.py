@@ -75,12 +75,9 @@ class MaskPath(Operation):
         return f"mask {self.path}"
 
     def perform(self, build: "Build") -> None:
-        try:
-            target = open_in_root(build.root, self.path)
-        except SystemCallError as error:
-            if error.errno == ENOENT:
-                return
-            raise
+        target = open_if_there(build.root, self.path)
+        if target < 0:
+            return
         try:
             if posix.stat(target).st_mode & S_IFMT == S_IFDIR:
                 if build.masked_dir >= 0:
@@ -119,12 +116,9 @@ class ReadonlyPath(Operation):
         return f"make {self.path} read-only"
 
     def perform(self, build: "Build") -> None:
-        try:
-            target = open_in_root(build.root, self.path)
-        except SystemCallError as error:
-            if error.errno == ENOENT:
-                return
-            raise
+        target = open_if_there(build.root, self.path)
+        if target < 0:
+            return
         try:
             mount = open_tree(target, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE)
             try:
@@ -143,3 +137,13 @@ def attach_copy(mount: int, target: int) -> None:
         move_mount(copy, target)
     finally:
         posix.close(copy)
+
+
+def open_if_there(root: int, path: str) -> int:
+    """A descriptor of what is at the path in the root, -1 when there is nothing to hide or to protect."""
+    try:
+        return open_in_root(root, path)
+    except SystemCallError as error:
+        if error.errno == ENOENT:
+            return -1
+        raise
