@@ -134,9 +134,8 @@ def test_ps(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
         f"/bin/sleep {number}" for number in (1001, 1002, 1003)
     ]
     # Its own options end at the container's id: the rest is for ps, whatever it looks like.
-    assert pyrunc.ok("ps", container_id, "-f", "-p", str(pid)).stdout.splitlines()[1:] == [
-        line for line in pyrunc.ok("ps", container_id).stdout.splitlines() if line.split()[1] == str(pid)
-    ]
+    chosen = pyrunc.ok("ps", container_id, "-f", "-p", str(pid)).stdout.splitlines()[1:]
+    assert [line.split()[1] for line in chosen] == [str(pid)]
 
 
 def test_ps_without_path(bundle: BundleFactory, pyrunc: Pyrunc) -> None:

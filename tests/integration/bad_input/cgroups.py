@@ -41,6 +41,7 @@ CASES = [
         "/sys/fs/cgroup/memory{cgroup}/memory.limit_in_bytes: invalid argument\n"
         "hint: -1 is no limit; any other must not be above that of memory plus swap: change both",
         resources(memory={"limit": -5}),
+        marks=V1,
     ),
     Case(
         "memory limit beyond 64 bits",
@@ -54,6 +55,7 @@ CASES = [
         "/sys/fs/cgroup/memory{cgroup}/memory.memsw.limit_in_bytes: invalid argument\n"
         "hint: swap counts memory plus swap: it needs a memory limit, and is at least that",
         resources(memory={"limit": 64 << 20, "swap": 32 << 20}),
+        marks=V1,
     ),
     Case(
         "swap without memory",
@@ -61,6 +63,7 @@ CASES = [
         "/sys/fs/cgroup/memory{cgroup}/memory.memsw.limit_in_bytes: invalid argument\n"
         "hint: swap counts memory plus swap: it needs a memory limit, and is at least that",
         resources(memory={"swap": 32 << 20}),
+        marks=V1,
     ),
     Case(
         "swappiness out of range",
@@ -74,6 +77,7 @@ CASES = [
         "/sys/fs/cgroup/cpu{cgroup}/cpu.cfs_quota_us: invalid argument\n"
         "hint: quota and period are in microseconds and at least 1000, a period at most 1000000",
         resources(cpu={"quota": 10, "period": 100000}),
+        marks=V1,
     ),
     Case(
         "cpu period too small",
@@ -81,36 +85,42 @@ CASES = [
         "/sys/fs/cgroup/cpu{cgroup}/cpu.cfs_period_us: invalid argument\n"
         "hint: quota and period are in microseconds and at least 1000, a period at most 1000000",
         resources(cpu={"quota": 50000, "period": 10}),
+        marks=V1,
     ),
     Case(
         "cpuset of a cpu that is not there",
         "pyrunc create failed: {id}: linux.resources.cpu.cpus: write '4000' to "
         "/sys/fs/cgroup/cpuset{cgroup}/cpuset.cpus: numerical result out of range",
         resources(cpu={"cpus": "4000"}),
+        marks=V1,
     ),
     Case(
         "cpuset of the wrong form",
         "pyrunc create failed: {id}: linux.resources.cpu.cpus: write 'first' to "
         "/sys/fs/cgroup/cpuset{cgroup}/cpuset.cpus: invalid argument",
         resources(cpu={"cpus": "first"}),
+        marks=V1,
     ),
     Case(
         "cpuset of a memory node that is not there",
         "pyrunc create failed: {id}: linux.resources.cpu.mems: write '1000' to "
         "/sys/fs/cgroup/cpuset{cgroup}/cpuset.mems: invalid argument",
         resources(cpu={"mems": "1000"}),
+        marks=V1,
     ),
     Case(
         "throttled device missing",
         "pyrunc create failed: {id}: linux.resources.blockIO.throttleReadBpsDevice[0]: write '4000:1 1' "
         "to /sys/fs/cgroup/blkio{cgroup}/blkio.throttle.read_bps_device: no such device",
         resources(blockIO={"throttleReadBpsDevice": [{"major": 4000, "minor": 1, "rate": 1}]}),
+        marks=V1,
     ),
     Case(
         "huge page size unknown",
         "pyrunc create failed: {id}: linux.resources.hugepageLimits[0]: write '0' to "
         "/sys/fs/cgroup/unified{cgroup}/hugetlb.3MB.max: this host has no huge pages of 3MB",
         resources(hugepageLimits=[{"pageSize": "3MB", "limit": 0}]),
+        marks=V1,
     ),
     Case(
         "huge page size of the wrong form",
