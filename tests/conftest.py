@@ -71,9 +71,11 @@ def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skips what the machine or the user cannot do, with the reason."""
     pure_v2 = Path("/sys/fs/cgroup/cgroup.controllers").exists()
+    apparmor = Path("/sys/kernel/security/apparmor").exists()
     impossible = {
         "root": (os.geteuid() != 0, "needs root"),
         "cgroup1": (pure_v2, "needs cgroup v1 hierarchies, this host is pure cgroup v2"),
+        "no_apparmor": (apparmor, "needs a host without AppArmor"),
         "cgroup2": (not pure_v2, "needs pure cgroup v2, this host has v1 hierarchies (make test-vm has v2)"),
     }
     for item in items:

@@ -124,6 +124,7 @@ CASES = [
         "/sys/fs/cgroup/systemd{cgroup}: permission denied",
         prepare=as_nobody,
         command="--root {tmp}/own create --bundle {bundle} {id}",
+        marks=["cgroup1"],
     ),
     Case(
         "few descriptors",

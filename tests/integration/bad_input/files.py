@@ -100,10 +100,10 @@ CASES = [
         prepare=raw_config(b'{"ociVersion": "1.2.0", "hostname": "\xff"}'),
     ),
     Case(
-        "config.json has a comma too many",
-        "pyrunc create failed: {id}: {bundle}/config.json: line 1, column 24: expecting property name "
+        "config.json has a member without a name",
+        "pyrunc create failed: {id}: {bundle}/config.json: line 1, column 25: expecting property name "
         "enclosed in double quotes",
-        prepare=raw_config(b'{"ociVersion": "1.2.0",}'),
+        prepare=raw_config(b'{"ociVersion": "1.2.0", 1}'),
     ),
     Case(
         "config.json has two objects",

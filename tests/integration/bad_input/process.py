@@ -174,6 +174,7 @@ CASES = [
         "AppArmor profile without AppArmor",
         "pyrunc create failed: {id}: process.apparmorProfile: AppArmor is not enabled on this host",
         [put("process.apparmorProfile", "nowhere")],
+        marks=["no_apparmor"],
     ),
     Case(
         "SELinux label without SELinux",
