@@ -152,15 +152,16 @@ def blkio(resources: "Resources", directory: str) -> "list[Operation]":
     return operations
 
 
-def hugetlb(resources: "Resources", directory: str) -> "list[Operation]":
+def hugetlb(resources: "Resources", directory: str, file: str = "limit_in_bytes") -> "list[Operation]":
+    """file: the last part of the limit's name, which is all that differs on v2."""
     operations: list[Operation] = []
     for index, entry in enumerate(resources.get("hugepageLimits") or []):
         place = f"{PLACE}.hugepageLimits[{index}]"
         prefix = f"hugetlb.{file_word(entry['pageSize'], place)}"
         limit = str(entry["limit"])
-        operations.append(WriteCgroupFile(directory, f"{prefix}.limit_in_bytes", limit, place))
+        operations.append(WriteCgroupFile(directory, f"{prefix}.{file}", limit, place))
         # Reservations are accounted since Linux 5.7: the limit that refuses mmap() instead of a SIGBUS later.
-        operations.append(WriteCgroupFile(directory, f"{prefix}.rsvd.limit_in_bytes", limit, place, absent_ok=True))
+        operations.append(WriteCgroupFile(directory, f"{prefix}.rsvd.{file}", limit, place, absent_ok=True))
     return operations
 
 

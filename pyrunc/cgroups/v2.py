@@ -3,10 +3,10 @@
 The same shape as v1.py, whose comments on values that ask for nothing hold here too; convert.py has the arithmetic.
 """
 
-from pyrunc.cgroups import convert
+from pyrunc.cgroups import convert, v1
 from pyrunc.cgroups.files import is_file_name
 from pyrunc.cgroups.operations import CheckMemoryUsage, WriteCgroupFile, WriteFirstCgroupFile, WriteTogether
-from pyrunc.cgroups.v1 import PLACE, cpuset, file_word, pids, rdma
+from pyrunc.cgroups.v1 import PLACE, cpuset, pids, rdma
 from pyrunc.errors import PyruncError
 
 TYPE_CHECKING = False
@@ -114,14 +114,7 @@ def io(resources: "Resources", directory: str) -> "list[Operation]":
 
 
 def hugetlb(resources: "Resources", directory: str) -> "list[Operation]":
-    operations: list[Operation] = []
-    for index, entry in enumerate(resources.get("hugepageLimits") or []):
-        place = f"{PLACE}.hugepageLimits[{index}]"
-        prefix = f"hugetlb.{file_word(entry['pageSize'], place)}"
-        limit = str(entry["limit"])
-        operations.append(WriteCgroupFile(directory, f"{prefix}.max", limit, place))
-        operations.append(WriteCgroupFile(directory, f"{prefix}.rsvd.max", limit, place, absent_ok=True))
-    return operations
+    return v1.hugetlb(resources, directory, "max")
 
 
 def network(resources: "Resources", directory: str) -> "list[Operation]":
