@@ -12,8 +12,9 @@ from errno import ECONNREFUSED
 
 from pyrunc import cgroups, log, pathnames, syscalls
 from pyrunc.errors import ContainerNotFound, InvalidTransition, PyruncError, UnusableState, from_os_error
-from pyrunc.record import CREATING, Record, open_process, pid_start_time, spec_state, state_dict
-from pyrunc.state import CONFIG_FILE, HOOKS_FILE, PAUSED_FILE, START_SOCKET, StateDirectory
+from pyrunc.liveness import KILL_PATIENCE, kill_process, status_of
+from pyrunc.record import CREATING, Record, open_process, spec_state, state_dict
+from pyrunc.state import CONFIG_FILE, HOOKS_FILE, START_SOCKET, StateDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
 
     from pyrunc.helper import Channel
 
-POLLIN = 0x1
 SIGKILL = 9
-# How long a killed container may take to go: seconds.
-KILL_PATIENCE = 10.0
 
 
 class Container:
@@ -316,60 +314,6 @@ def list_containers(root: str) -> "list[dict[str, object]]":
     from pyrunc.listing import list_containers as listed
 
     return listed(root)
-
-
-def status_of(state: StateDirectory, record: Record) -> str:
-    """What the container is now: asked of the kernel, not remembered."""
-    pidfd = open_process(record.pid, record.start_time)
-    if pidfd is None:
-        return CREATING if record.phase == CREATING and record.pid == 0 else "stopped"
-    posix.close(pidfd)
-    if record.phase == CREATING:
-        return CREATING
-    waits = state.exists(START_SOCKET)
-    if waits and not state.exists(PAUSED_FILE):
-        return "created"
-    if cgroups.is_frozen(record.cgroups):
-        return "paused"
-    return "created" if waits else "running"
-
-
-def kill_process(record: Record) -> None:
-    """Kills the container's first process and waits until it is gone.  Raises PyruncError when it does not go."""
-    pidfd = open_process(record.pid, record.start_time)
-    if pidfd is None:
-        reap_zombie(record)
-        return
-    try:
-        try:
-            pidfd_send_signal(pidfd, SIGKILL)
-        except ProcessLookupError:
-            reap_zombie(record)
-            return
-        cgroups.thaw_killed(record.cgroups)
-        if not syscalls.poll(pidfd, POLLIN, int(KILL_PATIENCE * 1000)):
-            raise PyruncError(
-                f"process {record.pid} does not end",
-                operation="kill the container's process",
-                hint="It hangs in the kernel: see /proc/PID/stack.",
-            )
-        reap(record.pid)
-    finally:
-        posix.close(pidfd)
-
-
-def reap_zombie(record: Record) -> None:
-    """Collects the container's process if it has ended as the caller's own child, and is that very process."""
-    if record.pid > 0 and pid_start_time(record.pid, zombie=True) == record.start_time:
-        reap(record.pid)
-
-
-def reap(pid: int) -> None:
-    """Collects the process if it was our own child."""
-    try:
-        posix.waitpid(pid, posix.WNOHANG)
-    except ChildProcessError:
-        return
 
 
 def close_fd(fd: int) -> None:

@@ -9,8 +9,8 @@ from pyrunc import log
 from pyrunc.cgroups.files import write_file
 from pyrunc.cgroups.layout import UNIFIED
 from pyrunc.cgroups.stats import collect
-from pyrunc.container import status_of
 from pyrunc.errors import InvalidTransition, from_os_error
+from pyrunc.liveness import status_of
 from pyrunc.record import Record, open_process
 from pyrunc.state import StateDirectory
 

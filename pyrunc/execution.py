@@ -9,11 +9,12 @@ import posix
 from pyrunc import cgroups, helper, pathnames, syscalls
 from pyrunc.cgroups.layout import UNIFIED
 from pyrunc.cgroups.placement import check_exists, exec_paths
-from pyrunc.container import check_console, status_of
+from pyrunc.container import check_console
 from pyrunc.errors import InvalidTransition, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.foreground import hold_signals, release_signals, wait_foreground
 from pyrunc.launch import Helper, write_proc
+from pyrunc.liveness import status_of
 from pyrunc.namespaces import TYPES, NamespacePlan
 from pyrunc.process import plan_process
 from pyrunc.process_start import (

@@ -3,8 +3,8 @@
 import posix
 
 from pyrunc import log
-from pyrunc.container import status_of
 from pyrunc.errors import ContainerNotFound, PyruncError, from_os_error
+from pyrunc.liveness import status_of
 from pyrunc.record import owner_name, state_dict
 from pyrunc.state import StateDirectory
 

@@ -1,8 +1,8 @@
 """All processes of a container: stopped, let go on, listed."""
 
 from pyrunc import cgroups
-from pyrunc.container import status_of
 from pyrunc.errors import InvalidTransition
+from pyrunc.liveness import status_of
 from pyrunc.state import PAUSED_FILE, StateDirectory
 
 TYPE_CHECKING = False

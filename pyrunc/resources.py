@@ -5,9 +5,9 @@ rest is planned as at `create`, written, and put into the stored configuration.
 """
 
 from pyrunc import cgroups
-from pyrunc.container import status_of
 from pyrunc.errors import InvalidTransition
 from pyrunc.fastjson import dumps
+from pyrunc.liveness import status_of
 from pyrunc.spec.check import check_resources
 from pyrunc.spec.load import parse
 from pyrunc.state import CONFIG_FILE, StateDirectory

@@ -35,8 +35,8 @@ STANDARD = {"_cffi_backend", "_json", "errno"}
 
 ALWAYS = """
     pyrunc pyrunc._shim pyrunc._shim.lib pyrunc.cgroups pyrunc.cli pyrunc.commands pyrunc.container pyrunc.errors
-    pyrunc.fastjson pyrunc.log pyrunc.options pyrunc.pathnames pyrunc.record pyrunc.state pyrunc.state_root
-    pyrunc.syscalls
+    pyrunc.fastjson pyrunc.liveness pyrunc.log pyrunc.options pyrunc.pathnames pyrunc.record pyrunc.state
+    pyrunc.state_root pyrunc.syscalls
 """.split()
 
 # Of a process that is there: its cgroup's members.
