@@ -4,6 +4,7 @@
 #            VENV=    a virtual environment to use as it is, instead of making .venv
 #            PREFIX= DESTDIR=  where to install (default: /usr/local)
 #            SECONDS= how long `make fuzz` looks
+#            RUNTIME= what `make conformance` checks
 #            TESTS=   what `make test` and `make test-vm` run (files, folders, pytest options)
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -94,6 +95,11 @@ uninstall: ## remove what install put into PREFIX=
 test: build ## run all tests, linters included; checks that nothing is left behind
 	@tools/requirements test
 	@$(PYTEST) --leaks=all $(TESTS)
+
+.PHONY: conformance
+conformance: build ## check RUNTIME=build/pyrunc against the runtime specification; writes build/conformance.html
+	@tools/requirements test
+	@conformance/spec --runtime "$(or $(RUNTIME),build/pyrunc)" --html build/conformance.html --json build/conformance.json
 
 .PHONY: lint
 lint: build ## ruff, mypy and gcc only

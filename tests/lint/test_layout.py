@@ -19,7 +19,7 @@ def tracked(*patterns: str) -> list[Path]:
     return [path for name in listed.stdout.split("\0") if name and (path := CHECKOUT / name).is_file()]
 
 
-@pytest.mark.parametrize("folder", ["pyrunc", "csrc", "tools", "tests"])
+@pytest.mark.parametrize("folder", ["pyrunc", "csrc", "tools", "tests", "conformance"])
 def test_file_length(folder: str) -> None:
     """No source file has more than LINES lines."""
     long = {

@@ -1,0 +1,81 @@
+"""The runtime under test, as the checks call it: by the command line that all engines use, and nothing else."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.support import leaks
+from tests.support.bundles import Bundle, BundleFactory
+from tests.support.runtime import ENVIRONMENT, Pyrunc, Result
+
+# What the runtimes keep in the directory of a container.
+STATE_FILES = ("state.json", "status", "config.json")
+# What every runtime of 1.x takes.
+OLD_VERSION = "1.0.2"
+
+
+class Runtime(Pyrunc):
+    """`oci(...)` in a check: runs the runtime's command and waits for it.
+
+    command: the runtime and its own global options, or those of the wrapper that breaks it, with its environment
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        bundles: BundleFactory,
+        environment: "Mapping[str, str] | None" = None,
+    ) -> None:
+        super().__init__(Path(command[0]), folder / f"root-{folder.name}", folder / "output")
+        self.bundles = bundles
+        self.arguments = list(command[1:])
+        self.environment = {**ENVIRONMENT, **(environment or {})}
+
+    def argv(self, *args: "str | os.PathLike[str]") -> list[str]:
+        """The whole command line."""
+        program, *rest = super().argv(*args)
+        return [program, *self.arguments, *rest]
+
+    def __call__(self, *args: "str | os.PathLike[str]", **options: Any) -> Result:
+        """Runs the command to its end."""
+        return super().__call__(*args, **{"env": self.environment, **options})
+
+    def bundle(self, args: "str | Sequence[str]" = ("/bin/true",), **config: Any) -> Bundle:
+        """A bundle with runc's default configuration, a command, and these top-level fields replaced."""
+        made = self.bundles(args)
+        made.config.update({"ociVersion": OLD_VERSION, **config})
+        return made.save()
+
+    def probe(self, *asked: str, **process: Any) -> Bundle:
+        """A bundle whose process prints what it sees (tests/support/probe.c), with these fields of `process`."""
+        made = self.bundle(("/bin/probe", *asked))
+        made.config["process"].update(process)
+        return made.save()
+
+    def see(self, made: Bundle) -> dict[str, Any]:
+        """Runs the bundle's probe; what it saw."""
+        made.save()
+        result = self.run(made)
+        assert result.returncode == 0, result
+        seen = result.json()
+        assert isinstance(seen, dict)
+        return seen
+
+    def refuses(self, made: Bundle) -> Result:
+        """`create` of the bundle must fail, and leave no container."""
+        made.save()
+        name = self.new_id()
+        result = self("create", "--bundle", made, name)
+        assert result.returncode != 0, f"create succeeded: {result}"
+        assert self("state", name).returncode != 0, "the container exists after a create that failed"
+        return result
+
+    def containers(self) -> list[str]:
+        """The ids below the state root."""
+        return sorted(
+            name
+            for name in leaks.listing(str(self.root))
+            if any((self.root / name / file).exists() for file in STATE_FILES)
+        )

@@ -1,0 +1,107 @@
+"""The command `conformance/spec`: checks runtimes against the runtime specification and writes the report."""
+
+import argparse
+import json
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from conformance.report import page, table, tap
+from conformance.report.outcome import FAIL, Outcome, Run
+
+HERE = Path(__file__).resolve().parent
+RUNTIME_HELP = "the runtime, also with global options ('crun --cgroup-manager=disabled'); may be repeated"
+CHECKS = HERE / "checks"
+PYTEST = (
+    "-q",
+    "--no-header",
+    "--no-summary",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "tests.conftest",
+    "-p",
+    "conformance.plugin",
+)
+
+
+def main(argv: "list[str] | None" = None) -> int:
+    """Performs one command line; 1 when a MUST failed or, with --prove, a check could not be made to fail."""
+    options = parsed(argv)
+    runs = []
+    for name in options.runtime or ["build/pyrunc"]:
+        program, *arguments = shlex.split(name)
+        found = shutil.which(program)
+        if found is None:
+            print(f"conformance/spec: {program}: no such command", file=sys.stderr)
+            return 2
+        runs.append(checked([str(Path(found).absolute()), *arguments], options.prove, options.select))
+    write(options, runs)
+    return int(
+        any(one.result == FAIL and (options.prove or one.level == "MUST") for run in runs for one in run.outcomes)
+    )
+
+
+def parsed(argv: "list[str] | None") -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser("conformance/spec", description=__doc__)
+    parser.add_argument("--runtime", action="append", metavar="PATH", help=RUNTIME_HELP)
+    parser.add_argument("--prove", action="store_true", help="show instead that each check notices a broken runtime")
+    parser.add_argument("--select", metavar="WORDS", default="", help="only the checks that pytest -k selects")
+    parser.add_argument("--tap", metavar="FILE", help="write TAP (- for stdout); one runtime only")
+    parser.add_argument("--json", metavar="FILE", help="write JSON")
+    parser.add_argument("--html", metavar="FILE", help="write one self-contained HTML page")
+    return parser.parse_args(argv)
+
+
+def checked(runtime: list[str], prove: bool, select: str) -> Run:
+    """Runs the checks against one runtime."""
+    with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
+        outcomes = Path(folder) / "outcomes.json"
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            *PYTEST,
+            f"--runtime={runtime}",
+            f"--outcomes={outcomes}",
+            str(CHECKS),
+        ]
+        if prove:
+            command.append("--prove")
+        if select:
+            command += ["-k", select]
+        done = subprocess.run(command, cwd=HERE.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if not outcomes.exists() or done.returncode not in (0, 1, 5):
+            sys.stderr.write(done.stdout)
+            raise SystemExit(2)
+        found = [Outcome(**one) for one in json.loads(outcomes.read_text())]
+    return Run(shlex.join(runtime), version_of(runtime[0]), f"Linux {platform.release()}", found)
+
+
+def version_of(program: str) -> str:
+    """The first line of what the runtime says of itself."""
+    done = subprocess.run([program, "--version"], capture_output=True, text=True)
+    return (done.stdout.splitlines() or ["unknown"])[0]
+
+
+def write(options: argparse.Namespace, runs: list[Run]) -> None:
+    """The reports that are asked for, and the table."""
+    if options.tap == "-":
+        sys.stdout.write(tap.written(runs[0]))
+    else:
+        table.show(runs)
+        if options.tap:
+            Path(options.tap).write_text(tap.written(runs[0]))
+    if options.json:
+        Path(options.json).write_text(json.dumps([run.as_dict() for run in runs], indent=1) + "\n")
+    if options.html:
+        Path(options.html).write_text(page.written(runs, "OCI runtime specification 1.3"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
