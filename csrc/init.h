@@ -39,13 +39,16 @@ struct setup {
     size_t preserve_count;
     const char *hostname, *domainname, *keyring, *cwd;
     bool has_propagation, has_umask, has_personality, has_scheduler, has_io_priority, has_console, has_ids,
-        has_capabilities;
+        has_capabilities, has_memory_policy;
     bool no_new_privs, chown_stdio, no_setsid;
     uint32_t propagation, umask, personality, io_priority;
     struct record_console console;
     struct record_scheduler scheduler;
     struct record_capabilities capabilities;
     struct record_ids ids;
+    struct record_memory_policy memory_policy;
+    const unsigned char *nodes;
+    size_t nodes_size;
     const unsigned char *affinity;
     size_t affinity_size;
     const gid_t *groups; /* NULL: leave them */

@@ -133,6 +133,10 @@ void set_scheduling(const struct setup *setup)
         fail(errno, "set the personality", NULL);
     if (setup->has_io_priority && syscall(SYS_ioprio_set, IOPRIO_WHO_PGRP, 0, setup->io_priority) < 0)
         fail(errno, "set ioPriority", NULL);
+    /* The kernel takes one bit less than it is told of, so none of 1. */
+    if (setup->has_memory_policy && syscall(SYS_set_mempolicy, setup->memory_policy.mode, setup->nodes,
+                                            setup->nodes_size * CHAR_BIT + 1) < 0)
+        fail(errno, "set the memory policy", NULL);
     if (setup->has_scheduler) {
         struct {
             uint32_t size, policy;

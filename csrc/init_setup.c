@@ -79,13 +79,14 @@ static bool may_repeat(uint32_t tag)
     }
 }
 
-static void refuse_repetition(uint32_t tag, uint64_t *seen)
+/* One bit for each tag of a message to us. */
+static void refuse_repetition(uint32_t tag, uint64_t seen[2])
 {
-    if (tag >= 64 || may_repeat(tag))
+    if (tag >= 128 || may_repeat(tag))
         return;
-    if (*seen >> tag & 1)
+    if (seen[tag / 64] >> tag % 64 & 1)
         malformed(tag);
-    *seen |= UINT64_C(1) << tag;
+    seen[tag / 64] |= UINT64_C(1) << tag % 64;
 }
 
 static void take_fds(const struct message *message, const struct record *record, struct setup *setup)
@@ -128,6 +129,17 @@ static void take_seccomp(const struct record *record, struct setup *setup)
     setup->seccomp_size = record->length - 4;
     if (setup->seccomp_size / sizeof(struct sock_filter) > USHRT_MAX)
         malformed(record->tag);
+}
+
+static void take_memory_policy(const struct record *record, struct setup *setup)
+{
+    const size_t size = sizeof setup->memory_policy;
+    if (record->length < size || (record->length - size) % sizeof(uint64_t) != 0)
+        malformed(record->tag);
+    memcpy(&setup->memory_policy, record->data, size);
+    setup->has_memory_policy = true;
+    setup->nodes = record->data + size;
+    setup->nodes_size = record->length - size;
 }
 
 static void take_pair(const struct record *record, const char **first, const char **second)
@@ -181,7 +193,7 @@ void decode_setup(const struct message *message, struct setup *setup)
     struct counts counts = {0};
     struct record record;
     size_t offset = 0;
-    uint64_t seen = 0;
+    uint64_t seen[2] = {0};
     count(message, &counts);
     setup->listener = setup->root_fd = -1;
     setup->args = allocate(counts.args + 1, sizeof(char *));
@@ -190,7 +202,7 @@ void decode_setup(const struct message *message, struct setup *setup)
     setup->rlimits = allocate(counts.rlimits, sizeof(struct record_rlimit));
     setup->hooks = allocate(counts.hooks, sizeof(struct hook));
     while (message_next(message->body, message->size, &offset, &record) > 0) {
-        refuse_repetition(record.tag, &seen);
+        refuse_repetition(record.tag, seen);
         switch (record.tag) {
         case TAG_FDS:
             take_fds(message, &record, setup);
@@ -234,6 +246,9 @@ void decode_setup(const struct message *message, struct setup *setup)
         case TAG_IO_PRIORITY:
             setup->io_priority = number_of(&record);
             setup->has_io_priority = true;
+            break;
+        case TAG_MEMORY_POLICY:
+            take_memory_policy(&record, setup);
             break;
         case TAG_AFFINITY:
             setup->affinity = record.data;

@@ -89,6 +89,7 @@ enum record_tag {
     TAG_HOOK_STATE = 58,       /* string: the hooks' standard input */
     TAG_CHOWN_STDIO = 59,      /* empty: give pipes and terminals of stdio to the user */
     TAG_NO_SETSID = 60,        /* empty: stay in the caller's session */
+    TAG_MEMORY_POLICY = 65,    /* struct record_memory_policy, then the mask of nodes in 64-bit words */
 
     /* from the helper */
     TAG_ERRNO = 128,        /* u32 */
@@ -125,6 +126,10 @@ struct record_rlimit {
 struct record_scheduler {
     uint32_t policy, nice, priority, unused;
     uint64_t flags, runtime, deadline, period;
+};
+
+struct record_memory_policy {
+    uint32_t mode, unused; /* the mode with its flags */
 };
 
 struct record_capabilities {

@@ -80,7 +80,7 @@ class Execution:
         self.facts = read_facts()
         if "capabilities" not in process:
             process = {**process, "capabilities": (self.config.get("process") or {}).get("capabilities")}
-        self.settings = plan_process(process, (self.config.get("linux") or {}).get("personality"))
+        self.settings = plan_process(process, self.config.get("linux"))
         self.in_userns = "user" in record.namespaces and has_own(record, "user")
         permitted, bounding = (ALL, ALL) if self.in_userns else (self.facts.permitted, self.facts.bounding)
         self.capabilities = plan_capabilities(process, self.facts.last_cap, permitted, bounding)

@@ -5,7 +5,7 @@ that refuses it: nothing here has to be kept in step.  It is about pyrunc and no
 seccomp's supportedFlags.
 """
 
-from pyrunc import __version__
+from pyrunc import __version__, memory_policy
 from pyrunc.errors import PyruncError
 from pyrunc.namespaces import TYPES
 from pyrunc.operations import options
@@ -20,18 +20,6 @@ OLDEST_VERSION = "1.0.0"
 
 # Mount options that parse_options() knows beside its tables.
 OTHER_MOUNT_OPTIONS = ("bind", "defaults", "idmap", "rbind", "remount", "ridmap", "tmpcopyup")
-# linux/mempolicy.h, as config-linux.md#memory-policy names them.
-POLICY_MODES = (
-    "MPOL_BIND",
-    "MPOL_DEFAULT",
-    "MPOL_INTERLEAVE",
-    "MPOL_LOCAL",
-    "MPOL_PREFERRED",
-    "MPOL_PREFERRED_MANY",
-    "MPOL_WEIGHTED_INTERLEAVE",
-)
-POLICY_FLAGS = ("MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES")
-
 # Annotations of config.json that change what pyrunc does with it.
 UNSAFE_ANNOTATIONS: "tuple[str, ...]" = ()
 
@@ -61,7 +49,7 @@ def features() -> "dict[str, Any]":
             "seccomp": filters,
             "apparmor": {"enabled": True},
             "selinux": {"enabled": True},
-            "memoryPolicy": memory_policy(),
+            "memoryPolicy": {"modes": sorted(memory_policy.MODES), "flags": sorted(memory_policy.FLAGS)},
             "intelRdt": {
                 "enabled": takes({"intelRdt": {"closID": "x"}}),
                 "schemata": takes({"intelRdt": {"schemata": ["L3:0=f"]}}),
@@ -91,13 +79,6 @@ def mount_options() -> "list[str]":
     switches = [*options.ATTRIBUTES, *options.ACCESS_TIMES]
     words = {*switches, *("r" + word for word in switches), *options.SUPERBLOCK_FLAGS, *options.PROPAGATION}
     return sorted(words.union(OTHER_MOUNT_OPTIONS))
-
-
-def memory_policy() -> "dict[str, list[str]]":
-    """NUMA memory policies: empty lists where they are not supported."""
-    if not takes({"memoryPolicy": {"mode": "MPOL_DEFAULT"}}):
-        return {"modes": [], "flags": []}
-    return {"modes": list(POLICY_MODES), "flags": list(POLICY_FLAGS)}
 
 
 def seccomp_features() -> "tuple[dict[str, Any], str]":

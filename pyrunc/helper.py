@@ -30,6 +30,7 @@ TAG_AFFINITY, TAG_NO_NEW_PRIVS, TAG_CAPABILITIES, TAG_IDS, TAG_GROUPS, TAG_LSM_E
 TAG_CWD, TAG_ARG, TAG_ENV, TAG_SECCOMP = 50, 51, 52, 53
 TAG_HOOK, TAG_HOOK_PATH, TAG_HOOK_ARG, TAG_HOOK_ENV, TAG_HOOK_STATE = 54, 55, 56, 57, 58
 TAG_CHOWN_STDIO, TAG_NO_SETSID = 59, 60
+TAG_MEMORY_POLICY = 65
 TAG_ERRNO, TAG_STEP, TAG_REASON, TAG_WAIT_FOR, TAG_PID, TAG_CONSOLE_NAME = 128, 129, 130, 131, 132, 133
 
 # enum fd_kind
@@ -50,6 +51,7 @@ WAITED_FOR = {
 # Steps whose place in config.json is known here.
 HOOK_STEP = "error running startContainer hook #"
 SYSCTL_STEP = 'write sysctl: "'
+PLACES = {"set the memory policy": "linux.memoryPolicy"}
 
 
 class HelperError(PyruncError):
@@ -278,7 +280,7 @@ def error_of(records: list[tuple[int, bytes]]) -> HelperError:
     errno = number_in(records, TAG_ERRNO)
     reason = string_in(records, TAG_REASON) or reason_of(errno)
     step = string_in(records, TAG_STEP)
-    place = ""
+    place = PLACES.get(step, "")
     if step.startswith(HOOK_STEP):
         place = f"hooks.startContainer[{step[len(HOOK_STEP) :].partition(':')[0]}]"
     elif step.startswith(SYSCTL_STEP):

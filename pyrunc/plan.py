@@ -65,7 +65,7 @@ class Plan:
         self.cgroup = plan_cgroup(config, id, facts.cgroup, rootless=facts.rootless_cgroups)
         if "process" not in config:
             raise PyruncError("there is no process to create", place="process")
-        self.process = plan_process(config["process"], linux.get("personality"))
+        self.process = plan_process(config["process"], linux)
         # The first process of a user namespace has every capability there, whatever the runtime has outside.
         permitted, bounding = (ALL, ALL) if self.in_userns else (facts.permitted, facts.bounding)
         self.capabilities = plan_capabilities(config["process"], facts.last_cap, permitted, bounding)

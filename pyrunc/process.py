@@ -70,6 +70,7 @@ class ProcessSettings:
     scheduler          (policy, flags, nice, priority, runtime, deadline, period) for sched_setattr(2), times in ns
     io_priority        for ioprio_set(2)
     personality        for personality(2)
+    memory_policy      (mode with flags, nodes) for set_mempolicy(2)
     oom_score_adj      for /proc/self/oom_score_adj
     terminal, console_size   whether there is one, and its (rows, columns)
     apparmor_profile, selinux_label   "" for none
@@ -88,6 +89,7 @@ class ProcessSettings:
         "gid",
         "initial_cpus",
         "io_priority",
+        "memory_policy",
         "no_new_privs",
         "oom_score_adj",
         "personality",
@@ -99,7 +101,7 @@ class ProcessSettings:
         "umask",
     )
 
-    def __init__(self, process: "Mapping[str, Any]", personality: "Mapping[str, Any] | None") -> None:
+    def __init__(self, process: "Mapping[str, Any]", linux: "Mapping[str, Any]") -> None:
         user = process.get("user") or {}
         self.args: list[str] = list(process["args"])
         self.env = deduplicated(process.get("env") or ())
@@ -117,20 +119,21 @@ class ProcessSettings:
         self.rlimits = _rlimits(process.get("rlimits") or ())
         self.scheduler = _scheduler(process.get("scheduler"))
         self.io_priority = _io_priority(process.get("ioPriority"))
-        self.personality = _personality(personality)
+        self.personality = _personality(linux.get("personality"))
+        self.memory_policy = _memory_policy(linux.get("memoryPolicy"))
         affinity = process.get("execCPUAffinity") or {}
         self.initial_cpus = _cpus(affinity, "initial")
         self.final_cpus = _cpus(affinity, "final")
 
 
-def plan_process(process: "Mapping[str, Any]", personality: "Mapping[str, Any] | None" = None) -> ProcessSettings:
-    """The settings of a checked process; personality is config.json's linux.personality.
+def plan_process(process: "Mapping[str, Any]", linux: "Mapping[str, Any] | None" = None) -> ProcessSettings:
+    """The settings of a checked process; linux is config.json's, of which personality and memoryPolicy count.
 
     Raises ConfigError for a name that the kernel has no number for.
     """
     if not process.get("args"):
         raise ConfigError("args must not be empty")
-    return ProcessSettings(process, personality)
+    return ProcessSettings(process, linux or {})
 
 
 def deduplicated(env: "Iterable[str]") -> "list[str]":
@@ -145,20 +148,28 @@ def deduplicated(env: "Iterable[str]") -> "list[str]":
 
 
 def parse_cpus(text: str) -> "list[int]":
-    """The CPUs of a list like "0-3,7" (cpuset(7), "List format"), in order, each once; ValueError for anything else."""
-    cpus: set[int] = set()
+    """The CPUs of a list like "0-3,7", in order, each once; ValueError for anything else."""
+    return parse_numbers(text, MAX_CPUS)
+
+
+def parse_numbers(text: str, end: int) -> "list[int]":
+    """The numbers below end of a list like "0-3,7" (cpuset(7), "List format"), in order, each once.
+
+    Raises ValueError for anything else.
+    """
+    numbers: set[int] = set()
     for part in text.split(","):
         first, dash, last = part.strip(" ").partition("-")
-        low = _cpu(first)
-        high = _cpu(last) if dash else low
+        low = _number_below(first, end)
+        high = _number_below(last, end) if dash else low
         if low > high:
             raise ValueError(text)
-        cpus.update(range(low, high + 1))
-    return sorted(cpus)
+        numbers.update(range(low, high + 1))
+    return sorted(numbers)
 
 
-def _cpu(digits: str) -> int:
-    if not (digits.isascii() and digits.isdigit()) or len(digits) > len(str(MAX_CPUS)) or int(digits) >= MAX_CPUS:
+def _number_below(digits: str, end: int) -> int:
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > len(str(end)) or int(digits) >= end:
         raise ValueError(digits)
     return int(digits)
 
@@ -219,6 +230,19 @@ def _personality(personality: "Mapping[str, Any] | None") -> "int | None":
         # The specification supports none, and unsupported values are errors.
         raise ConfigError("linux.personality.flags: no flags are supported")
     return _number(PERSONALITIES, personality["domain"], "linux.personality.domain")
+
+
+def _memory_policy(policy: "Mapping[str, Any] | None") -> "tuple[int, list[int]] | None":
+    if not policy:
+        return None
+    from pyrunc.memory_policy import MAX_NODES, plan_memory_policy
+
+    try:
+        return plan_memory_policy(policy)
+    except ValueError:
+        hint = f"memory nodes are numbered 0 to {MAX_NODES - 1}"
+        reason = f'linux.memoryPolicy.nodes: must be a list like "0-3,7", not "{policy["nodes"]}"'
+        raise ConfigError(reason, hint=hint) from None
 
 
 def _console_size(process: "Mapping[str, Any]") -> "tuple[int, int] | None":

@@ -46,6 +46,9 @@ class Setup:
             add(record(helper.TAG_PERSONALITY, u32(process.personality)))
         if process.io_priority is not None:
             add(record(helper.TAG_IO_PRIORITY, u32(process.io_priority)))
+        if process.memory_policy is not None:
+            mode, nodes = process.memory_policy
+            add(record(helper.TAG_MEMORY_POLICY, u32(mode, 0) + bit_mask(nodes)))
         if process.scheduler is not None:
             policy, flags, nice, priority, runtime, deadline, period = process.scheduler
             numbers = u32(policy, nice & U32, priority, 0) + u64(flags, runtime, deadline, period)
@@ -79,10 +82,7 @@ class Setup:
 
     def add_affinity(self, cpus: "list[int]") -> None:
         """The CPUs to run on, as a mask of 64-bit words."""
-        words = [0] * (max(cpus) // 64 + 1)
-        for cpu in cpus:
-            words[cpu // 64] |= 1 << cpu % 64
-        self.records.append(record(helper.TAG_AFFINITY, u64(*words)))
+        self.records.append(record(helper.TAG_AFFINITY, bit_mask(cpus)))
 
     def add_hooks(self, hooks: "list[dict[str, object]]", state: str, env: "list[str]") -> None:
         """startContainer hooks; env is for those that have none of their own."""
@@ -112,6 +112,14 @@ class Setup:
         if self.fds:
             self.records.append(record(helper.TAG_FDS, u32(*self.kinds)))
         channel.send(helper.SETUP, self.records, self.fds)
+
+
+def bit_mask(numbers: "list[int]") -> bytes:
+    """A bit for each number, in 64-bit words of the host's order."""
+    words = [0] * (max(numbers) // 64 + 1 if numbers else 0)
+    for number in numbers:
+        words[number // 64] |= 1 << number % 64
+    return u64(*words)
 
 
 def add_all(records: "list[bytes]", tag: int, values: object) -> None:

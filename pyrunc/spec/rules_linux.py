@@ -248,8 +248,11 @@ def memory_policy(linux: "Section", namespaces: "Namespaces") -> "Problems":
         yield "/memoryPolicy/nodes", f"is required for {mode}"
     if {"MPOL_F_STATIC_NODES", "MPOL_F_RELATIVE_NODES"} <= set(flags):
         yield "/memoryPolicy/flags", "MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other"
-    if flags and mode in ("MPOL_DEFAULT", "MPOL_LOCAL"):
-        yield "/memoryPolicy/flags", f"must be absent for {mode}"
+    about_nodes = sorted({"MPOL_F_STATIC_NODES", "MPOL_F_RELATIVE_NODES"} & set(flags))
+    if about_nodes and not nodes and mode in ("MPOL_LOCAL", "MPOL_PREFERRED"):
+        yield "/memoryPolicy/flags", f"{about_nodes[0]} is about nodes, and there are none"
+    if "MPOL_F_NUMA_BALANCING" in flags and mode not in ("MPOL_BIND", "MPOL_PREFERRED_MANY"):
+        yield "/memoryPolicy/flags", f"MPOL_F_NUMA_BALANCING is for MPOL_BIND and MPOL_PREFERRED_MANY, not for {mode}"
 
 
 def intel_rdt(linux: "Section", namespaces: "Namespaces") -> "Problems":

@@ -1,5 +1,6 @@
 """pyrunc.setup writes what pyrunc-init reads: every record, any value, and no harm from damaged messages."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -55,6 +56,7 @@ PROCESSES = st.builds(
     umask=st.none() | U32,
     personality=st.none() | U32,
     io_priority=st.none() | U32,
+    memory_policy=st.none() | st.tuples(U32, st.lists(st.integers(0, 2000), unique=True).map(sorted)),
     scheduler=st.none() | SCHEDULERS,
     no_new_privs=st.booleans(),
 )
@@ -92,6 +94,13 @@ def test_process(decoder: Decoder, process: Any, capabilities: Any) -> None:
         process.personality,
         process.io_priority,
     ]
+    if process.memory_policy is None:
+        assert "memory_policy" not in seen
+    else:
+        mode, nodes = process.memory_policy
+        assert seen["memory_policy"] == mode
+        mask = int.from_bytes(bytes.fromhex(seen["nodes"]), sys.byteorder)
+        assert [node for node in range(mask.bit_length()) if mask >> node & 1] == nodes
     if process.scheduler is None:
         assert "scheduler" not in seen
     else:
@@ -230,7 +239,7 @@ def sample() -> bytes:
     setup = minimal()
     process = SimpleNamespace(
         uid=1, gid=2, cwd="/", args=["a", "b"], env=["A=b"], rlimits=[(7, 1, 2)], umask=18, personality=0,
-        io_priority=1, scheduler=(0, 0, 1, 0, 0, 0, 0), no_new_privs=True,
+        io_priority=1, scheduler=(0, 0, 1, 0, 0, 0, 0), memory_policy=(2, [0, 64]), no_new_privs=True,
     )  # fmt: skip
     setup.records = setup.records[1:]
     setup.add_process(process)  # type: ignore[arg-type]

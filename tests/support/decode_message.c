@@ -136,6 +136,10 @@ static void put_setup(const struct setup *setup)
                     (uint64_t[]){scheduler->policy, scheduler->flags, scheduler->nice, scheduler->priority,
                                  scheduler->runtime, scheduler->deadline, scheduler->period},
                     7);
+    if (setup->has_memory_policy) {
+        put_number("memory_policy", true, setup->memory_policy.mode);
+        put_bytes("nodes", setup->nodes, setup->nodes_size);
+    }
     put_bytes("affinity", setup->affinity, setup->affinity_size);
     put_bytes("seccomp", setup->seccomp, setup->seccomp_size);
     put_number("seccomp_flags", setup->seccomp, setup->seccomp_flags);

@@ -39,6 +39,7 @@ def test_defaults() -> None:
         "no_new_privs": False,
         "oom_score_adj": None,
         "personality": None,
+        "memory_policy": None,
         "rlimits": [],
         "scheduler": None,
         "selinux_label": "",
@@ -106,8 +107,8 @@ def test_every_field(members: "dict[str, Any]", name: str, expected: object) -> 
 
 @pytest.mark.parametrize(("domain", "number"), [("LINUX", 0), ("LINUX32", 8)])
 def test_personality(domain: str, number: int) -> None:
-    assert plan_process(MINIMAL, {"domain": domain}).personality == number
-    assert plan_process(MINIMAL, {"domain": domain, "flags": []}).personality == number
+    assert plan_process(MINIMAL, {"personality": {"domain": domain}}).personality == number
+    assert plan_process(MINIMAL, {"personality": {"domain": domain, "flags": []}}).personality == number
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_what_has_no_number_is_refused(members: "dict[str, Any]", message: str) 
 )
 def test_personalities_that_are_refused(personality: "dict[str, Any]", message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        plan_process(MINIMAL, personality)
+        plan_process(MINIMAL, {"personality": personality})
     assert str(caught.value) == message
 
 
@@ -229,7 +230,7 @@ def test_bad_cpu_lists(text: str) -> None:
 def test_what_engines_hand_over_can_be_planned(name: str) -> None:
     config = without_nulls(corpus.load(name))
     recorded = config.get("process", config)
-    settings = plan_process(recorded, (config.get("linux") or {}).get("personality"))
+    settings = plan_process(recorded, config.get("linux"))
     assert settings.args == recorded["args"]
     assert settings.uid == recorded["user"]["uid"]
     assert len(settings.rlimits) == len(recorded.get("rlimits", ()))

@@ -264,6 +264,16 @@ BROKEN: list[tuple[Any, str, str]] = [
         "MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other",
     ),
     (
+        linux(memoryPolicy={"mode": "MPOL_LOCAL", "flags": ["MPOL_F_STATIC_NODES"]}),
+        "/linux/memoryPolicy/flags",
+        "MPOL_F_STATIC_NODES is about nodes, and there are none",
+    ),
+    (
+        linux(memoryPolicy={"mode": "MPOL_INTERLEAVE", "nodes": "0", "flags": ["MPOL_F_NUMA_BALANCING"]}),
+        "/linux/memoryPolicy/flags",
+        "MPOL_F_NUMA_BALANCING is for MPOL_BIND and MPOL_PREFERRED_MANY, not for MPOL_INTERLEAVE",
+    ),
+    (
         linux(intelRdt={"closID": "a/b"}),
         "/linux/intelRdt/closID",
         "must be the name of a directory, or \"/\", not 'a/b'",

@@ -68,6 +68,8 @@ FINE = [
     linux(intelRdt={"closID": "/", "memBwSchema": "MB:0=20", "schemata": ["L3:0=f"]}),
     linux(netDevices={"eth0": {"name": "lan%d"}}),
     linux(memoryPolicy={"mode": "MPOL_PREFERRED", "nodes": ""}),
+    linux(memoryPolicy={"mode": "MPOL_DEFAULT", "nodes": "", "flags": ["MPOL_F_STATIC_NODES"]}),
+    linux(memoryPolicy={"mode": "MPOL_BIND", "nodes": "1023-1026, 4", "flags": ["MPOL_F_NUMA_BALANCING"]}),
     seccomp("SCMP_ACT_ERRNO", defaultErrnoRet=38, syscalls=rule("SCMP_ACT_TRACE", errnoRet=65535)),
     seccomp(listenerPath="/s", listenerMetadata="x", syscalls=rule("SCMP_ACT_NOTIFY")),
     resources(devices=[{"allow": True, "type": "c", "major": -1, "minor": 5, "access": ""}]),
@@ -155,7 +157,6 @@ def test_sysctl_path(name: str, path: str) -> None:
 
 UNSUPPORTED = {
     "/linux/intelRdt": linux(intelRdt={"closID": "x"}),
-    "/linux/memoryPolicy": linux(memoryPolicy={"mode": "MPOL_LOCAL"}),
     "/linux/netDevices": linux(netDevices={"eth0": {}}),
     "/linux/seccomp/listenerPath": seccomp(listenerPath="/s", syscalls=rule("SCMP_ACT_NOTIFY")),
 }

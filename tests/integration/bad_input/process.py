@@ -165,6 +165,16 @@ CASES = [
         [put("process.ioPriority", {"class": "IOPRIO_CLASS_BE", "priority": 9})],
     ),
     Case(
+        "memory policy without nodes",
+        "pyrunc create failed: {id}: config.json: /linux/memoryPolicy/nodes: is required for MPOL_BIND",
+        [put("linux.memoryPolicy", {"mode": "MPOL_BIND"})],
+    ),
+    Case(
+        "memory policy with a node that is not there",
+        "pyrunc create failed: {id}: linux.memoryPolicy: set the memory policy: invalid argument",
+        [put("linux.memoryPolicy", {"mode": "MPOL_BIND", "nodes": "1000"})],
+    ),
+    Case(
         "personality unknown",
         "pyrunc create failed: {id}: config.json: /linux/personality/domain: must be one of LINUX, "
         'LINUX32, not "SOLARIS"',
