@@ -1,12 +1,16 @@
 """The runtime under test, as the checks call it: by the command line that all engines use, and nothing else."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.support import leaks
+import pytest
+
+from tests.support import leaks, processes
 from tests.support.bundles import Bundle, BundleFactory
+from tests.support.console import ConsoleSocket
 from tests.support.runtime import ENVIRONMENT, Pyrunc, Result
 
 # What the runtimes keep in the directory of a container.
@@ -43,8 +47,10 @@ class Runtime(Pyrunc):
         return super().__call__(*args, **{"env": self.environment, **options})
 
     def bundle(self, args: "str | Sequence[str]" = ("/bin/true",), **config: Any) -> Bundle:
-        """A bundle with runc's default configuration, a command, and these top-level fields replaced."""
+        """A bundle with runc's default configuration but for control groups, a command, and these fields replaced."""
         made = self.bundles(args)
+        made.config["mounts"] = [entry for entry in made.config["mounts"] if entry["type"] != "cgroup"]
+        made.config["linux"].pop("resources", None)
         made.config.update({"ociVersion": OLD_VERSION, **config})
         return made.save()
 
@@ -72,6 +78,23 @@ class Runtime(Pyrunc):
         assert self("state", name).returncode != 0, "the container exists after a create that failed"
         return result
 
+    def console(self) -> ConsoleSocket:
+        """A socket for --console-socket, to be used in a with statement."""
+        return ConsoleSocket(self.folder.parent / f"console-{next(self.numbers)}")
+
+    def needs_version(self, version: str) -> None:
+        """Leaves the check out for a runtime that, by its own word (`features`), knows only an older specification."""
+        result = self("features")
+        newest = json.loads(result.stdout).get("ociVersionMax", "") if result.returncode == 0 else "1.0.2"
+        if numbers(newest) < numbers(version):
+            pytest.skip(f"the runtime knows the specification up to {newest}, this is of {version}")
+
+    def wait_for(self, made: Bundle, name: str) -> Path:
+        """Waits until the container has made a file of that name in its root directory."""
+        path = made.rootfs / name
+        processes.wait_until(path.exists, f"/{name} of the container", 5)
+        return path
+
     def containers(self) -> list[str]:
         """The ids below the state root."""
         return sorted(
@@ -79,3 +102,8 @@ class Runtime(Pyrunc):
             for name in leaks.listing(str(self.root))
             if any((self.root / name / file).exists() for file in STATE_FILES)
         )
+
+
+def numbers(version: str) -> list[int]:
+    """[1, 3, 0] of "1.3.0" and of "1.3.0+dev"."""
+    return [int(part) for part in version.partition("-")[0].partition("+")[0].split(".")]

@@ -67,7 +67,7 @@ def checked(runtime: list[str], prove: bool, select: str) -> Run:
             "-m",
             "pytest",
             *PYTEST,
-            f"--runtime={runtime}",
+            f"--oci={shlex.join(runtime)}",
             f"--outcomes={outcomes}",
             str(CHECKS),
         ]

@@ -1,62 +1,21 @@
 """A terminal by console socket: what the container's process, and an exec's, find at their standard descriptors."""
 
-import array
 import fcntl
 import json
-import os
 import socket
 import struct
 import termios
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.bundles import BundleFactory
+from tests.support.console import ConsoleSocket
 from tests.support.inside import probe
 from tests.support.runtime import Pyrunc
 
 pytestmark = pytest.mark.root
-
-
-class ConsoleSocket:
-    """Receives the master of one terminal, with the name that is told beside it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.listener.bind(str(path))
-        self.listener.listen()
-        self.listener.settimeout(20)
-        self.master = -1
-        self.name = b""
-        self.thread = threading.Thread(target=self._receive)
-        self.thread.start()
-
-    def _receive(self) -> None:
-        connection = self.listener.accept()[0]
-        with connection:
-            self.name, ancillary, _, _ = connection.recvmsg(4096, socket.CMSG_LEN(4))
-            fds = array.array("i")
-            fds.frombytes(ancillary[0][2][:4])
-            self.master = fds[0]
-
-    def read_json(self) -> "dict[str, object]":
-        """The probe's one line, from the master."""
-        self.thread.join(20)
-        text = b""
-        while not text.endswith(b"\n"):
-            text += os.read(self.master, 65536)
-        value = json.loads(text)
-        assert isinstance(value, dict)
-        return value
-
-    def close(self) -> None:
-        self.thread.join(20)
-        self.listener.close()
-        if self.master >= 0:
-            os.close(self.master)
 
 
 @pytest.fixture

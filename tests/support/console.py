@@ -1,0 +1,60 @@
+"""The engine's side of --console-socket."""
+
+import array
+import json
+import os
+import socket
+import threading
+from pathlib import Path
+
+
+class ConsoleSocket:
+    """Receives the master of one terminal, with the name that is told beside it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(str(path))
+        self.listener.listen()
+        self.listener.settimeout(20)
+        self.master = -1
+        self.name = b""
+        self.thread = threading.Thread(target=self._receive)
+        self.thread.start()
+
+    def _receive(self) -> None:
+        try:
+            connection = self.listener.accept()[0]
+        except OSError:  # closed before anybody came
+            return
+        with connection:
+            self.name, ancillary, _, _ = connection.recvmsg(4096, socket.CMSG_LEN(4))
+            if not ancillary:
+                return
+            fds = array.array("i")
+            fds.frombytes(ancillary[0][2][:4])
+            self.master = fds[0]
+
+    def __enter__(self) -> "ConsoleSocket":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def read_json(self) -> "dict[str, object]":
+        """The probe's one line, from the master."""
+        self.thread.join(20)
+        text = b""
+        while not text.endswith(b"\n"):
+            text += os.read(self.master, 65536)
+        value = json.loads(text)
+        assert isinstance(value, dict)
+        return value
+
+    def close(self) -> None:
+        """Ends the wait, and the terminal's other end with it."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join(20)
+        self.listener.close()
+        if self.master >= 0:
+            os.close(self.master)
