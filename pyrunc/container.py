@@ -12,7 +12,7 @@ from errno import ECONNREFUSED
 
 from pyrunc import cgroups, log, pathnames, syscalls
 from pyrunc.errors import ContainerNotFound, InvalidTransition, PyruncError, UnusableState, from_os_error
-from pyrunc.liveness import KILL_PATIENCE, kill_process, status_of
+from pyrunc.liveness import KILL_PATIENCE, kill_all, kill_process, status_of
 from pyrunc.record import CREATING, Record, open_process, spec_state, state_dict
 from pyrunc.state import CONFIG_FILE, HOOKS_FILE, START_SOCKET, StateDirectory
 
@@ -175,7 +175,7 @@ class Container:
             pidfd = open_process(record.pid, record.start_time)
             try:
                 if all or (signal == SIGKILL and not record.own_pidns):
-                    cgroups.kill_all(record.cgroups, signal)
+                    kill_all(record, signal)
                     if pidfd is None and not all:
                         raise InvalidTransition("container not running")
                 elif pidfd is None:
@@ -211,6 +211,8 @@ class Container:
 
     def destroy(self, state: StateDirectory, record: Record) -> None:
         """Ends what lives, removes the cgroup, runs the poststop hooks, forgets the container."""
+        if not record.cgroups and not record.own_pidns:
+            kill_all(record, SIGKILL)
         kill_process(record)
         if record.phase == CREATING and not record.pid:
             # Cut short before there was a process: what lives in these cgroups, if they exist, is not ours.

@@ -8,7 +8,7 @@ from pyrunc.cgroups.layout import UNIFIED
 from pyrunc.errors import PyruncError, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.fastjson import dumps
-from pyrunc.launch import Helper, spawn_flags, user_namespace, write_proc
+from pyrunc.launch import Helper, spawn_flags, user_namespace
 from pyrunc.namespaces import (
     CLONE_NEWCGROUP,
     CLONE_NEWNET,
@@ -27,6 +27,7 @@ from pyrunc.process_start import (
     close_all,
     own_moves,
     raise_limits,
+    set_oom_score,
     spawn_in,
     wait_ready,
     write_pid_file,
@@ -157,11 +158,23 @@ class Creation:
             # A user without the right to some of them does without.
             self.record.cgroups = dict(plan.cgroup.paths)
             self.state.save(self.record)
+            if not self.record.cgroups and not plan.own_pidns:
+                plan.warnings.append(
+                    "a container with neither a cgroup nor a pid namespace of its own: what its process leaves behind"
+                    " when it ends cannot be found and killed"
+                )
         process, born = spawn_in(spawn_flags(plan.namespaces), plan.cgroup.cgroup_fd_path)
         self.process = process
         if plan.namespaces.staged:
             orders = () if self.facts.privileged else (helper.record(helper.TAG_DUMPABLE),)
-            process.enter(plan.namespaces, opened, orders)
+            try:
+                process.enter(plan.namespaces, opened, orders)
+            except PyruncError as error:
+                if plan.namespaces.new & CLONE_NEWUSER:
+                    from pyrunc.rootless import explain
+
+                    explain(error)
+                raise
         self.record.pid = process.pid
         self.record.start_time = pid_start_time(process.pid) or 0
         self.state.note_process(self.record.pid, self.record.start_time)
@@ -169,7 +182,7 @@ class Creation:
         if unified and not born:
             cgroups.attach({UNIFIED: unified}, process.pid)
         if plan.process.oom_score_adj is not None:
-            write_proc(process.pid, "oom_score_adj", str(plan.process.oom_score_adj), "process.oomScoreAdj")
+            set_oom_score(process.pid, plan.process.oom_score_adj, "process.oomScoreAdj")
         moves, files = own_moves(plan.cgroup.paths)
         try:
             process.channel.send(helper.PREPARE, [*moves, *preparations(plan.namespaces.new)], files)
@@ -258,8 +271,7 @@ class Creation:
         assert self.process is not None
         setup = Setup()
         setup.add_process(plan.process)
-        if self.facts.privileged:
-            add_groups(setup, self.process.pid, plan.process, plan.in_userns)
+        add_groups(setup, self.process.pid, plan.process, plan.in_userns)
         setup.add_capabilities(plan.capabilities)
         if config.get("hostname"):
             setup.add_string(helper.TAG_HOSTNAME, config["hostname"])

@@ -9,7 +9,7 @@ from pyrunc import log
 from pyrunc.cgroups.files import write_file
 from pyrunc.cgroups.layout import UNIFIED
 from pyrunc.cgroups.stats import collect
-from pyrunc.errors import InvalidTransition, from_os_error
+from pyrunc.errors import InvalidTransition, PyruncError, from_os_error
 from pyrunc.liveness import status_of
 from pyrunc.record import Record, open_process
 from pyrunc.state import StateDirectory
@@ -147,6 +147,10 @@ def living(container: "Container") -> Record:
         record = state.load()
         if status_of(state, record) in ("stopped", "creating"):
             raise not_running(container)
+    if not record.cgroups:
+        from pyrunc.rootless import CGROUP_HINT
+
+        raise PyruncError("the container has no cgroup, which would tell what it uses", hint=CGROUP_HINT)
     return record
 
 

@@ -13,7 +13,7 @@ from pyrunc.container import check_console
 from pyrunc.errors import InvalidTransition, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.foreground import hold_signals, release_signals, wait_foreground
-from pyrunc.launch import Helper, write_proc
+from pyrunc.launch import Helper
 from pyrunc.liveness import status_of
 from pyrunc.namespaces import TYPES, NamespacePlan
 from pyrunc.process import plan_process
@@ -24,6 +24,7 @@ from pyrunc.process_start import (
     close_all,
     own_moves,
     raise_limits,
+    set_oom_score,
     spawn_in,
     wait_ready,
     write_pid_file,
@@ -104,7 +105,7 @@ class Execution:
                 cgroups.attach({UNIFIED: unified}, process.pid, beside=self.record.pid)
             self.join_cgroups(process)
             if self.settings.oom_score_adj is not None:
-                write_proc(process.pid, "oom_score_adj", str(self.settings.oom_score_adj), "oomScoreAdj")
+                set_oom_score(process.pid, self.settings.oom_score_adj, "oomScoreAdj")
             raise_limits(process.pid, self.settings)
             self.send_setup(process)
             self.master = wait_ready(process, self.console_socket)
@@ -148,8 +149,7 @@ class Execution:
         """Everything about the process, as for the container's first one, without what concerns the container."""
         setup = Setup()
         setup.add_process(self.settings)
-        if self.facts.privileged:
-            add_groups(setup, process.pid, self.settings, self.in_userns)
+        add_groups(setup, process.pid, self.settings, self.in_userns)
         setup.add_capabilities(self.capabilities)
         if self.settings.final_cpus:
             setup.add_affinity(self.settings.final_cpus)

@@ -12,15 +12,16 @@ if TYPE_CHECKING:
 
 class HostFacts:
     """cgroup:     the host's cgroup hierarchies
-    privileged: the runtime is root where it runs, so that it writes id maps and limits itself
+    privileged: the runtime is root where it runs, so that it writes id maps itself
     rootless_cgroups: it does without cgroups that it has no right to make: an ordinary user, or root in a user
                 namespace, as the runtime of rootless podman is
     last_cap:   the highest capability number that the kernel knows
     permitted:  the runtime's own permitted capabilities, a bit mask
     bounding:   its bounding set
+    gid:        its effective group
     """
 
-    __slots__ = ("bounding", "cgroup", "last_cap", "permitted", "privileged", "rootless_cgroups")
+    __slots__ = ("bounding", "cgroup", "gid", "last_cap", "permitted", "privileged", "rootless_cgroups")
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class HostFacts:
         bounding: int,
         *,
         rootless_cgroups: bool = False,
+        gid: int = 0,
     ) -> None:
         self.cgroup = cgroup
         self.privileged = privileged
@@ -38,17 +40,19 @@ class HostFacts:
         self.last_cap = last_cap
         self.permitted = permitted
         self.bounding = bounding
+        self.gid = gid
 
 
 def read_facts(rootless: str = "auto") -> HostFacts:
-    """Asks the host.  rootless "true" or "false" is the caller's word on whether the runtime is privileged.
+    """Asks the host.  rootless "true" or "false" is the caller's word on whether to do without cgroups.
 
     Raises OSError when procfs is not mounted.
     """
     permitted, bounding = own_capabilities()
-    privileged = posix.geteuid() == 0 if rootless == "auto" else rootless == "false"
-    without = in_user_namespace() if privileged and rootless == "auto" else not privileged
-    return HostFacts(detect(), privileged, last_capability(), permitted, bounding, rootless_cgroups=without)
+    privileged = posix.geteuid() == 0
+    without = not privileged or in_user_namespace() if rootless == "auto" else rootless == "true"
+    gid = 0 if privileged else posix.getegid()
+    return HostFacts(detect(), privileged, last_capability(), permitted, bounding, rootless_cgroups=without, gid=gid)
 
 
 def own_capabilities() -> tuple[int, int]:

@@ -9,6 +9,7 @@ import resource
 import stat
 
 from pyrunc.namespaces import TYPES
+from pyrunc.rootless import refusals
 from pyrunc.security.lsm import SELINUX_FS, apparmor_enabled
 from pyrunc.spec.rules_linux import sysctl_path
 
@@ -40,8 +41,13 @@ def namespaces(config: "Config", facts: "HostFacts") -> "Warnings":
     kinds = [entry["type"] for entry in entries]
     if "user" in kinds and text_of("/proc/sys/user/max_user_namespaces") == "0":
         yield f"/linux/namespaces/{kinds.index('user')}", "user.max_user_namespaces is 0 on this host"
-    if "user" not in kinds and not facts.privileged:
-        yield "/linux/namespaces", "an ordinary user needs a user namespace"
+
+
+def users(config: "Config", facts: "HostFacts") -> "Warnings":
+    """What an ordinary user may not have in a container, and the user namespace that he needs."""
+    if not facts.privileged:
+        for pointer, _, reason, hint in refusals(config, facts.gid):
+            yield pointer, f"{reason}: {hint}"
 
 
 def mounts(config: "Config", facts: "HostFacts") -> "Warnings":
@@ -117,7 +123,7 @@ def listener(config: "Config", facts: "HostFacts") -> "Warnings":
         yield "/linux/seccomp/listenerPath", f"{path}: no such file or directory"
 
 
-CHECKS = (namespaces, mounts, sysctls, labels, limits, hooks, listener)
+CHECKS = (namespaces, users, mounts, sysctls, labels, limits, hooks, listener)
 
 
 def text_of(path: str) -> str:

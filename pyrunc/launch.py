@@ -210,12 +210,12 @@ def spawn_with(flags: int, cgroup_fd: int = -1) -> Helper:
 
 
 def write_id_maps(pid: int, plan: NamespacePlan) -> None:
-    """Writes /proc/PID/{setgroups,uid_map,gid_map} (user_namespaces(7)).  Raises PyruncError.
-
-    An ordinary user may map one id, its own, and must give up setgroups for that.
-    """
+    """Writes /proc/PID/{uid_map,gid_map} (user_namespaces(7)), or has it done for a user.  Raises PyruncError."""
     if posix.geteuid() != 0:
-        write_proc(pid, "setgroups", "deny", "linux.gidMappings")
+        from pyrunc.subids import write_maps
+
+        write_maps(pid, plan.uid_maps, plan.gid_maps)
+        return
     write_proc(pid, "uid_map", map_text(plan.uid_maps), "linux.uidMappings")
     write_proc(pid, "gid_map", map_text(plan.gid_maps), "linux.gidMappings")
 

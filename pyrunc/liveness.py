@@ -54,6 +54,16 @@ def kill_process(record: Record) -> None:
         posix.close(pidfd)
 
 
+def kill_all(record: Record, signal: int) -> None:
+    """Sends the signal to every process of the container.  Raises PyruncError."""
+    if record.cgroups:
+        cgroups.kill_all(record.cgroups, signal)
+    else:
+        from pyrunc.namespace_members import signal_all
+
+        signal_all(record, signal)
+
+
 def reap_zombie(record: Record) -> None:
     """Collects the container's process if it has ended as the caller's own child, and is that very process."""
     if record.pid > 0 and pid_start_time(record.pid, zombie=True) == record.start_time:

@@ -62,6 +62,10 @@ class Plan:
         self.namespaces = plan_namespaces(config)
         self.inside = self.namespaces.new | self.namespaces.joined
         self.in_userns = bool(self.inside & CLONE_NEWUSER)
+        if not facts.privileged:
+            from pyrunc.rootless import check
+
+            check(config, facts.gid)
         self.cgroup = plan_cgroup(config, id, facts.cgroup, rootless=facts.rootless_cgroups)
         if "process" not in config:
             raise PyruncError("there is no process to create", place="process")

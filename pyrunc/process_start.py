@@ -6,7 +6,7 @@ from errno import EACCES, EBUSY, ENOENT, EOPNOTSUPP, EPERM
 from pyrunc import helper, log, pathnames, syscalls
 from pyrunc.cgroups.layout import UNIFIED
 from pyrunc.errors import PyruncError, from_os_error, reason_of
-from pyrunc.launch import Helper, spawn_with
+from pyrunc.launch import Helper, spawn_with, write_proc
 from pyrunc.security.lsm import exec_labels
 from pyrunc.security.seccomp import filter_for
 
@@ -92,12 +92,21 @@ def spawn_in(flags: int, directory: "str | None") -> "tuple[Helper, bool]":
 
 
 def add_groups(setup: "Setup", pid: int, process: "ProcessSettings", in_userns: bool) -> None:
-    """The supplementary groups.  A user namespace that was made by a user without privileges (and is joined) may
-    allow none to be set (user_namespaces(7)): then none may be asked for, and the process keeps what it has."""
-    if in_userns and not process.additional_gids:
+    """The supplementary groups.  A user namespace that was made by a user without privileges may allow none to be
+    set (user_namespaces(7)): then none may be asked for, and the process keeps what it has."""
+    if in_userns:
         with open(f"/proc/{pid}/setgroups") as file:
-            if file.read().startswith("deny"):
-                return
+            denied = file.read().startswith("deny")
+        if denied and process.additional_gids:
+            from pyrunc.rootless import GROUPS_DENIED, GROUPS_HINT
+
+            raise PyruncError(
+                f"{GROUPS_DENIED}: its user namespace denies setgroups",
+                place="process.user.additionalGids",
+                hint=GROUPS_HINT,
+            )
+        if denied:
+            return
     setup.add_groups(process.additional_gids)
 
 
@@ -128,6 +137,16 @@ def raise_limits(pid: int, process: "ProcessSettings") -> None:
                 hint="Raising a hard limit needs CAP_SYS_RESOURCE." if error.errno == EPERM else "",
                 errno=error.errno or 0,
             ) from error
+
+
+def set_oom_score(pid: int, score: int, place: str) -> None:
+    """Writes /proc/PID/oom_score_adj.  Raises PyruncError."""
+    try:
+        write_proc(pid, "oom_score_adj", str(score), place)
+    except PyruncError as error:
+        if error.errno == EACCES:
+            error.hint = "Lowering it needs CAP_SYS_RESOURCE."
+        raise
 
 
 def check_preserved(count: int) -> None:

@@ -1,7 +1,7 @@
 """All processes of a container: stopped, let go on, listed."""
 
 from pyrunc import cgroups
-from pyrunc.errors import InvalidTransition
+from pyrunc.errors import InvalidTransition, PyruncError
 from pyrunc.liveness import status_of
 from pyrunc.state import PAUSED_FILE, StateDirectory
 
@@ -17,6 +17,10 @@ def pause(container: "Container") -> None:
         status = status_of(state, record)
         if status not in ("running", "created"):
             raise InvalidTransition("container not running")
+        if not record.cgroups:
+            from pyrunc.rootless import CGROUP_HINT
+
+            raise PyruncError("cannot pause a container that has no cgroup", hint=CGROUP_HINT)
         if status == "created":
             state.write(PAUSED_FILE, b"")
         try:
@@ -37,7 +41,14 @@ def resume(container: "Container") -> None:
 
 
 def pids(container: "Container") -> "list[int]":
-    """The processes in the container's cgroup and below; those that the caller's pid namespace lacks are left out."""
+    """The processes in the container's cgroup and below, or in its namespaces when it has no cgroup.
+
+    Those that the caller's pid namespace lacks are left out.
+    """
     with StateDirectory.open(container.root, container.id, lock=False) as state:
         record = state.load()
+    if not record.cgroups:
+        from pyrunc.namespace_members import members
+
+        return members(record)
     return [pid for pid in cgroups.processes(record.cgroups) if pid]

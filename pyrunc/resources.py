@@ -5,9 +5,10 @@ rest is planned as at `create`, written, and put into the stored configuration.
 """
 
 from pyrunc import cgroups
-from pyrunc.errors import InvalidTransition
+from pyrunc.errors import InvalidTransition, PyruncError
 from pyrunc.fastjson import dumps
 from pyrunc.liveness import status_of
+from pyrunc.rootless import CGROUP_HINT
 from pyrunc.spec.check import check_resources
 from pyrunc.spec.load import parse
 from pyrunc.state import CONFIG_FILE, StateDirectory
@@ -45,6 +46,8 @@ def update(container: "Container", resources: "Resources") -> None:
         record = state.load()
         if status_of(state, record) in ("stopped", "creating"):
             raise InvalidTransition("container not running")
+        if not record.cgroups:
+            raise PyruncError("the container has no cgroup, so there are no limits to change", hint=CGROUP_HINT)
         config = parse(state.read(CONFIG_FILE), CONFIG_FILE)
         stored = (config.get("linux") or {}).get("resources") or {}
         layout = cgroups.detect()

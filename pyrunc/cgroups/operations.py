@@ -48,9 +48,12 @@ class MakeCgroup(Operation):
             if not self.rootless or error.errno not in DENIED:
                 raise
             if self.place:
+                from pyrunc.rootless import CGROUP_HINT
+
                 raise PyruncError(
                     "rootless needs no limits + no cgrouppath when no permission is granted for cgroups: "
                     f"{self.directory}: {reason_of(error.errno or 0)}",
+                    hint=CGROUP_HINT,
                     errno=error.errno or 0,
                 ) from error
             for name in [name for name, path in self.paths.items() if path == self.directory]:
