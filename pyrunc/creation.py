@@ -234,6 +234,10 @@ class Creation:
         root = self.builder.wait_mounted() if self.builder else posix.open(plan.rootfs, posix.O_PATH | posix.O_CLOEXEC)
         listener = -1
         try:
+            if plan.net_devices:
+                from pyrunc.network import move_all
+
+                move_all(plan.net_devices, process.pid)
             if plan.hooks_before_pivot:
                 self.run_hooks(process)
             if self.builder:

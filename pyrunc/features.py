@@ -56,7 +56,7 @@ def features() -> "dict[str, Any]":
                 "monitoring": takes({"intelRdt": {"enableMonitoring": True}}),
             },
             "mountExtensions": {"idmap": {"enabled": True}},
-            "netDevices": {"enabled": takes({"netDevices": {"eth0": {}}})},
+            "netDevices": {"enabled": True},
         },
         "annotations": dict(sorted(annotations.items())),
         "potentiallyUnsafeConfigAnnotations": list(UNSAFE_ANNOTATIONS),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyrunc.facts import HostFacts
+    from pyrunc.network import NetDevice
     from pyrunc.operations.base import Operation
 
 
@@ -30,6 +31,7 @@ class Plan:
     root_kind:    "pivot", "move" (--no-pivot) or "chroot" (no mount namespace of its own)
     propagation:  MS_* flags for "/" after the root was switched, None to leave it
     sysctls:      (path below /proc/sys, value)
+    net_devices:  devices of the runtime's network namespace to move into the container's
     hooks:        kind -> list, only those that there are
     warnings:     for the log
     """
@@ -45,6 +47,7 @@ class Plan:
         "in_userns",
         "inside",
         "namespaces",
+        "net_devices",
         "process",
         "propagation",
         "root_kind",
@@ -82,6 +85,7 @@ class Plan:
         name = linux.get("rootfsPropagation")
         self.propagation = PROPAGATION[name] if name and self.inside & CLONE_NEWNS else None
         self.sysctls = sorted((sysctl_path(name), value) for name, value in (linux.get("sysctl") or {}).items())
+        self.net_devices = plan_devices(linux.get("netDevices"), facts.privileged)
         self.hooks = {kind: entries for kind, entries in (config.get("hooks") or {}).items() if entries}
 
     @property
@@ -113,3 +117,12 @@ class Plan:
             return operations
         # Others live in the mount namespace that is joined: their mounts stay as they are.
         return [operation for operation in operations if not isinstance(operation, SetPropagation)]
+
+
+def plan_devices(devices: "dict[str, Any] | None", privileged: bool) -> "list[NetDevice]":
+    """The network devices to move, which few containers have."""
+    if not devices:
+        return []
+    from pyrunc.network import plan_net_devices
+
+    return plan_net_devices(devices, privileged)

@@ -91,7 +91,7 @@ def examine(report: Report, config: "Config", bundle: str, facts: "HostFacts") -
         collect.warning(f"/linux/resources/{name}", lambda part=part: plan_limits(part, paths, facts.cgroup))  # type: ignore[misc]
     if "process" in config:
         process = config["process"]
-        collect.problem("/process", lambda: plan_process(process, linux.get("personality")))
+        collect.problem("/process", lambda: plan_process(process, linux))
         own = any(entry["type"] == "user" for entry in linux.get("namespaces") or ())
         sets = (ALL, ALL) if own else (facts.permitted, facts.bounding)
         capabilities = plan_capabilities(process, facts.last_cap, *sets)

@@ -26,7 +26,6 @@ def unsupported(config: "Section") -> "list[tuple[str, str]]":
     seccomp = linux.get("seccomp", {})
     asked = (
         ("/linux/intelRdt", bool(linux.get("intelRdt"))),
-        ("/linux/netDevices", bool(linux.get("netDevices"))),
         # A path that no rule uses has no effect (config-linux.md#seccomp).
         ("/linux/seccomp/listenerPath", bool(seccomp) and rules_linux.uses_notify(seccomp)),
     )

@@ -198,13 +198,19 @@ def net_devices(linux: "Section", namespaces: "Namespaces") -> "Problems":
     names = linux.get("netDevices", {})
     if names and "network" not in namespaces:
         yield "/netDevices", "needs a network namespace, and none is listed in namespaces"
+    elif names and namespaces["network"] and _is_own(namespaces["network"], "/proc/self/ns/net"):
+        yield "/netDevices", f"would stay in the host's network namespace, which {namespaces['network']} is"
+    taken: "set[str]" = set()
     for name, device in names.items():
         pointer = f"/netDevices/{escaped(name)}"
         if not is_interface_name(name):
             yield pointer, f"{name!r} is no name of a network device"
-        new_name = device.get("name", "")
+        new_name = device.get("name", "") or name
+        if "%d" not in new_name and new_name in taken:
+            yield pointer, f"would have the name {new_name!r}, as another one of them has"
+        taken.add(new_name)
         # The number that the kernel puts for %d is at least one digit long.
-        if new_name and not is_interface_name(new_name.replace("%d", "0", 1)):
+        if new_name != name and not is_interface_name(new_name.replace("%d", "0", 1)):
             yield f"{pointer}/name", f"{new_name!r} is no name for a network device"
 
 

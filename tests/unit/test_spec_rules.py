@@ -232,7 +232,6 @@ BROKEN: list[tuple[Any, str, str]] = [
         "/linux/personality/flags",
         "no flags are supported, not 'ADDR_NO_RANDOMIZE'",
     ),
-    # what the runtime does not do yet is checked all the same
     (linux(netDevices={"a/b": {}}), "/linux/netDevices/a~1b", "'a/b' is no name of a network device"),
     (linux(netDevices={"x" * 16: {}}), f"/linux/netDevices/{'x' * 16}", f"'{'x' * 16}' is no name of a network device"),
     (
@@ -244,6 +243,16 @@ BROKEN: list[tuple[Any, str, str]] = [
         linux(netDevices={"a": {}}, namespaces=without("network")),
         "/linux/netDevices",
         "needs a network namespace, and none is listed in namespaces",
+    ),
+    (
+        linux(netDevices={"a": {"name": "b"}, "b": {}}),
+        "/linux/netDevices/b",
+        "would have the name 'b', as another one of them has",
+    ),
+    (
+        linux(netDevices={"a": {}}, namespaces=[*without("network"), {"type": "network", "path": "/proc/self/ns/net"}]),
+        "/linux/netDevices",
+        "would stay in the host's network namespace, which /proc/self/ns/net is",
     ),
     (linux(memoryPolicy={"mode": "MPOL_BIND"}), "/linux/memoryPolicy/nodes", "is required for MPOL_BIND"),
     (

@@ -66,7 +66,7 @@ FINE = [
     linux(cgroupsPath="system.slice:runc:a..b"),
     linux(personality={"domain": "LINUX32", "flags": []}),
     linux(intelRdt={"closID": "/", "memBwSchema": "MB:0=20", "schemata": ["L3:0=f"]}),
-    linux(netDevices={"eth0": {"name": "lan%d"}}),
+    linux(netDevices={"eth0": {"name": "lan%d"}, "eth1": {"name": "lan%d"}, "eth2": {"name": "eth0"}}),
     linux(memoryPolicy={"mode": "MPOL_PREFERRED", "nodes": ""}),
     linux(memoryPolicy={"mode": "MPOL_DEFAULT", "nodes": "", "flags": ["MPOL_F_STATIC_NODES"]}),
     linux(memoryPolicy={"mode": "MPOL_BIND", "nodes": "1023-1026, 4", "flags": ["MPOL_F_NUMA_BALANCING"]}),
@@ -157,7 +157,6 @@ def test_sysctl_path(name: str, path: str) -> None:
 
 UNSUPPORTED = {
     "/linux/intelRdt": linux(intelRdt={"closID": "x"}),
-    "/linux/netDevices": linux(netDevices={"eth0": {}}),
     "/linux/seccomp/listenerPath": seccomp(listenerPath="/s", syscalls=rule("SCMP_ACT_NOTIFY")),
 }
 

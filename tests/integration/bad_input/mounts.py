@@ -167,7 +167,14 @@ CASES = [
     ),
     Case(
         "network device missing",
-        "pyrunc create failed: {id}: config.json: /linux/netDevices: is not supported yet by pyrunc",
+        "pyrunc create failed: {id}: linux.netDevices['nowhere0']: move network device nowhere0 as eth0: there is no "
+        "such device\nhint: devices are those of the runtime's network namespace",
         [put("linux.netDevices", {"nowhere0": {"name": "eth0"}})],
+    ),
+    Case(
+        "network device whose name is taken",
+        "pyrunc create failed: {id}: linux.netDevices['lo']: move network device lo: the container has a device lo "
+        'already\nhint: another "name" helps, also one with a number for the kernel to choose, like lo%d',
+        [put("linux.netDevices", {"lo": {}})],
     ),
 ]
