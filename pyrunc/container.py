@@ -45,6 +45,7 @@ class Container:
         no_new_keyring: stay in the caller's session keyring
         preserve_fds:   how many descriptors from 3 on the process gets
         rootless:       "true", "false" or "auto": whether to do without the privileges of root
+        systemd_cgroup: have systemd make the cgroups, as a scope
         """
         from pyrunc.creation import Creation, Options
 
@@ -219,6 +220,10 @@ class Container:
             cgroups.remove_empty(record.cgroups)
         elif record.cgroups:
             cgroups.remove(record.cgroups, timeout=KILL_PATIENCE)
+            if record.systemd_cgroup:
+                from pyrunc.cgroups import systemd_unit
+
+                systemd_unit.remove_of(record)
         for failure in self.run_later_hooks(state, record, "poststop", "stopped", keep_going=True):
             log.warn(str(failure))
         state.remove()

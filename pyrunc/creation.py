@@ -48,7 +48,15 @@ ROOT_KINDS = {"pivot": helper.FD_PIVOT, "move": helper.FD_MOVE, "chroot": helper
 class Options:
     """What the caller of create and run may choose; see `Container.create`."""
 
-    __slots__ = ("console_socket", "no_new_keyring", "no_pivot", "pid_file", "preserve_fds", "rootless")
+    __slots__ = (
+        "console_socket",
+        "no_new_keyring",
+        "no_pivot",
+        "pid_file",
+        "preserve_fds",
+        "rootless",
+        "systemd_cgroup",
+    )
 
     def __init__(
         self,
@@ -58,6 +66,7 @@ class Options:
         no_new_keyring: bool = False,
         preserve_fds: int = 0,
         rootless: str = "auto",
+        systemd_cgroup: bool = False,
     ) -> None:
         self.pid_file = pid_file
         self.console_socket = console_socket
@@ -65,6 +74,7 @@ class Options:
         self.no_new_keyring = no_new_keyring
         self.preserve_fds = preserve_fds
         self.rootless = rootless
+        self.systemd_cgroup = systemd_cgroup
 
 
 class Creation:
@@ -96,7 +106,7 @@ class Creation:
         config, self.config_bytes = load_bundle(bundle)
         check_config(config)
         config = without_own_user(config)
-        self.facts = read_facts(options.rootless)
+        self.facts = read_facts(options.rootless, options.systemd_cgroup)
         self.plan = Plan(config, id, bundle, self.facts, options.no_pivot)
         self.record = Record(
             id=id,
@@ -113,6 +123,7 @@ class Creation:
             keyring=not options.no_new_keyring,
             own_pidns=self.plan.own_pidns,
             rootless=not self.facts.privileged,
+            systemd_cgroup=self.plan.cgroup.scope.kind if self.plan.cgroup.scope else "",
         )
         self.state: "StateDirectory | None" = None
         self.process: "Helper | None" = None
@@ -153,18 +164,17 @@ class Creation:
         later = {kind: plan.hooks[kind] for kind in ("poststart", "poststop") if kind in plan.hooks}
         if later:
             self.state.write(HOOKS_FILE, dumps(later).encode("utf-8", "surrogateescape"))
-        perform_all(plan.cgroup.create, NO_BUILD)
-        if self.record.cgroups != plan.cgroup.paths:
-            # A user without the right to some of them does without.
-            self.record.cgroups = dict(plan.cgroup.paths)
-            self.state.save(self.record)
-            if not self.record.cgroups and not plan.own_pidns:
-                plan.warnings.append(
-                    "a container with neither a cgroup nor a pid namespace of its own: what its process leaves behind"
-                    " when it ends cannot be found and killed"
-                )
+        if not plan.cgroup.scope:
+            self.make_cgroups()
         process, born = spawn_in(spawn_flags(plan.namespaces), plan.cgroup.cgroup_fd_path)
         self.process = process
+        if plan.cgroup.scope:
+            # Before the process enters anything, and before the record names it: then a unit that is there is ours.
+            from pyrunc.cgroups import systemd_unit
+
+            systemd_unit.start(plan.cgroup.scope, plan.cgroup.paths, self.facts.cgroup, process.pid)
+            self.make_cgroups()
+            born = self.facts.cgroup.version == 2
         if plan.namespaces.staged:
             orders = () if self.facts.privileged else (helper.record(helper.TAG_DUMPABLE),)
             try:
@@ -194,6 +204,20 @@ class Creation:
             process.channel.receive(helper.PREPARED)
         perform_all(plan.cgroup.limits, NO_BUILD)
         raise_limits(process.pid, plan.process)
+
+    def make_cgroups(self) -> None:
+        """The directories, or with systemd's driver what it leaves to us."""
+        assert self.state is not None
+        perform_all(self.plan.cgroup.create, NO_BUILD)
+        if self.record.cgroups != self.plan.cgroup.paths:
+            # A user without the right to some of them does without.
+            self.record.cgroups = dict(self.plan.cgroup.paths)
+            self.state.save(self.record)
+            if not self.record.cgroups and not self.plan.own_pidns:
+                self.plan.warnings.append(
+                    "a container with neither a cgroup nor a pid namespace of its own: what its process leaves behind"
+                    " when it ends cannot be found and killed"
+                )
 
     def start_builder(self, process: Helper) -> None:
         """Starts the builder, which makes the file system: a thread where that can do it all, else a fork."""
@@ -310,6 +334,7 @@ class Creation:
             self.close_master,
             # Only what was made here: a cgroup that was found with processes in it is somebody else's.
             lambda: cgroups.remove(self.plan.cgroup.made, timeout=10.0),
+            self.remove_scope,
         ]
         clean = True
         for step in steps:
@@ -330,6 +355,14 @@ class Creation:
             self.state.remove()
         elif self.state:
             self.state.close()  # the record says what there may be, for `delete --force`
+
+    def remove_scope(self) -> None:
+        """Has systemd forget the unit, if it made one."""
+        scope = self.plan.cgroup.scope
+        if scope and scope.started:
+            from pyrunc.cgroups import systemd_unit
+
+            systemd_unit.remove(scope.name, scope.kind)
 
     def close_master(self) -> None:
         """Closes the terminal's other end if nobody took it."""

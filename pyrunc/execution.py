@@ -5,12 +5,13 @@ container's process by its pidfd, and forks into the pid namespace.  Python neve
 """
 
 import posix
+from errno import EACCES, EPERM
 
 from pyrunc import cgroups, helper, pathnames, syscalls
 from pyrunc.cgroups.layout import UNIFIED
 from pyrunc.cgroups.placement import check_exists, exec_paths
 from pyrunc.container import check_console
-from pyrunc.errors import InvalidTransition, from_os_error
+from pyrunc.errors import InvalidTransition, PyruncError, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.foreground import hold_signals, release_signals, wait_foreground
 from pyrunc.launch import Helper
@@ -102,7 +103,7 @@ class Execution:
                 posix.sched_setaffinity(process.pid, self.settings.initial_cpus)
             self.enter(process)
             if unified and not born:
-                cgroups.attach({UNIFIED: unified}, process.pid, beside=self.record.pid)
+                self.attach(unified, process.pid)
             self.join_cgroups(process)
             if self.settings.oom_score_adj is not None:
                 set_oom_score(process.pid, self.settings.oom_score_adj, "oomScoreAdj")
@@ -121,6 +122,17 @@ class Execution:
                 raise from_os_error(error) from error
             raise
         return process
+
+    def attach(self, unified: str, pid: int) -> None:
+        """Moves the process into the container's cgroup2 directory; systemd does it for a user who may not."""
+        try:
+            cgroups.attach({UNIFIED: unified}, pid, beside=self.record.pid)
+        except PyruncError as error:
+            if not self.record.systemd_cgroup or error.errno not in (EACCES, EPERM):
+                raise
+            from pyrunc.cgroups import systemd_unit
+
+            systemd_unit.attach(self.record, unified, pid)
 
     def join_cgroups(self, process: Helper) -> None:
         """Lets the process move itself into the directories of cgroup v1."""

@@ -8,6 +8,7 @@ from pyrunc.state_root import in_user_namespace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyrunc.cgroups.layout import Layout
+    from pyrunc.cgroups.systemd import SystemdFacts
 
 
 class HostFacts:
@@ -15,13 +16,14 @@ class HostFacts:
     privileged: the runtime is root where it runs, so that it writes id maps itself
     rootless_cgroups: it does without cgroups that it has no right to make: an ordinary user, or root in a user
                 namespace, as the runtime of rootless podman is
+    systemd:    the manager that makes the cgroups: the system's, or with rootless_cgroups the user's; None: pyrunc does
     last_cap:   the highest capability number that the kernel knows
     permitted:  the runtime's own permitted capabilities, a bit mask
     bounding:   its bounding set
     gid:        its effective group
     """
 
-    __slots__ = ("bounding", "cgroup", "gid", "last_cap", "permitted", "privileged", "rootless_cgroups")
+    __slots__ = ("bounding", "cgroup", "gid", "last_cap", "permitted", "privileged", "rootless_cgroups", "systemd")
 
     def __init__(
         self,
@@ -41,18 +43,26 @@ class HostFacts:
         self.permitted = permitted
         self.bounding = bounding
         self.gid = gid
+        self.systemd: SystemdFacts | None = None
 
 
-def read_facts(rootless: str = "auto") -> HostFacts:
+def read_facts(rootless: str = "auto", systemd_cgroup: bool = False) -> HostFacts:
     """Asks the host.  rootless "true" or "false" is the caller's word on whether to do without cgroups.
 
-    Raises OSError when procfs is not mounted.
+    systemd_cgroup: the cgroups are systemd's to make, which is asked, too.
+    Raises OSError when procfs is not mounted, PyruncError when there is no systemd to ask.
     """
     permitted, bounding = own_capabilities()
     privileged = posix.geteuid() == 0
     without = not privileged or in_user_namespace() if rootless == "auto" else rootless == "true"
     gid = 0 if privileged else posix.getegid()
-    return HostFacts(detect(), privileged, last_capability(), permitted, bounding, rootless_cgroups=without, gid=gid)
+    facts = HostFacts(detect(), privileged, last_capability(), permitted, bounding, rootless_cgroups=without, gid=gid)
+    if systemd_cgroup:
+        from pyrunc.cgroups.systemd import SYSTEM, USER
+        from pyrunc.cgroups.systemd_bus import read_systemd
+
+        facts.systemd = read_systemd(USER if without else SYSTEM)
+    return facts
 
 
 def own_capabilities() -> tuple[int, int]:

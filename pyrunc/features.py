@@ -6,6 +6,7 @@ seccomp's supportedFlags.
 """
 
 from pyrunc import __version__, memory_policy
+from pyrunc.cgroups.systemd_annotations import PREFIX
 from pyrunc.errors import PyruncError
 from pyrunc.namespaces import TYPES
 from pyrunc.operations import options
@@ -21,7 +22,7 @@ OLDEST_VERSION = "1.0.0"
 # Mount options that parse_options() knows beside its tables.
 OTHER_MOUNT_OPTIONS = ("bind", "defaults", "idmap", "rbind", "remount", "ridmap", "tmpcopyup")
 # Annotations of config.json that change what pyrunc does with it.
-UNSAFE_ANNOTATIONS: "tuple[str, ...]" = ()
+UNSAFE_ANNOTATIONS: "tuple[str, ...]" = (PREFIX,)
 
 # seccomp(2), by machine
 SYS_SECCOMP = {"x86_64": 317, "aarch64": 277}
@@ -45,7 +46,7 @@ def features() -> "dict[str, Any]":
         "linux": {
             "namespaces": sorted(TYPES),
             "capabilities": list(capabilities.NAMES),
-            "cgroup": {"v1": True, "v2": True, "systemd": False, "systemdUser": False, "rdma": True},
+            "cgroup": {"v1": True, "v2": True, "systemd": True, "systemdUser": True, "rdma": True},
             "seccomp": filters,
             "apparmor": {"enabled": True},
             "selinux": {"enabled": True},

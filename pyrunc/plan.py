@@ -69,7 +69,7 @@ class Plan:
             from pyrunc.rootless import check
 
             check(config, facts.gid)
-        self.cgroup = plan_cgroup(config, id, facts.cgroup, rootless=facts.rootless_cgroups)
+        self.cgroup = plan_cgroup(config, id, facts.cgroup, rootless=facts.rootless_cgroups, systemd=facts.systemd)
         if "process" not in config:
             raise PyruncError("there is no process to create", place="process")
         self.process = plan_process(config["process"], linux)

@@ -36,7 +36,7 @@ FIELDS: "dict[str, object]" = {
     "keyring": True,  # its processes have a session keyring of the container's own
     "own_pidns": False,  # killing the process ends all others of the container
     "rootless": False,
-    "systemd_cgroup": False,
+    "systemd_cgroup": "",  # whose scope its cgroups are: the "system" manager's or a "user"'s; "": nobody's
 }
 
 
@@ -61,7 +61,7 @@ class Record:
     keyring: bool
     own_pidns: bool
     rootless: bool
-    systemd_cgroup: bool
+    systemd_cgroup: str
 
     def __init__(self, **values: object) -> None:
         for name, first in FIELDS.items():

@@ -52,7 +52,13 @@ def update(container: "Container", resources: "Resources") -> None:
         stored = (config.get("linux") or {}).get("resources") or {}
         layout = cgroups.detect()
         planned = with_partners(changes, stored) if layout.version == 2 else changes
-        perform_or_restore(cgroups.plan_update(with_check(planned, stored), record.cgroups, layout))
+        operations = cgroups.plan_update(with_check(planned, stored), record.cgroups, layout)
+        if record.systemd_cgroup:
+            from pyrunc.cgroups import systemd_unit
+
+            # First: the files' own writers have the last word.
+            operations = [*systemd_unit.changes(record, planned, layout), *operations]
+        perform_or_restore(operations)
         config.setdefault("linux", {})["resources"] = merged(stored, changes)
         state.write(CONFIG_FILE, dumps(config).encode())
 

@@ -20,21 +20,30 @@ if TYPE_CHECKING:
 class MakeCgroup(Operation):
     """Makes the container's directory in one hierarchy, with the parents that are missing.
 
-    An existing one is taken when nothing lives in it and it is not frozen.  After perform() `made` says whether it
-    is ours to remove when a later step fails.  A hierarchy that a `rootless` user may not write in is dropped from
-    `paths`, the plan's own dict, when nothing in config.json asks for it (place is empty).
+    An existing one is taken when nothing lives in it and it is not frozen; with `ours` (systemd's driver) always, for
+    by its name it is the container's.  After perform() `made` says whether it is ours to remove when a later step
+    fails.  A hierarchy that a `rootless` user may not write in is dropped from `paths`, the plan's own dict, when
+    nothing in config.json asks for it (place is empty).
     """
 
-    __slots__ = ("directory", "made", "mount", "paths", "rootless")
+    __slots__ = ("directory", "made", "mount", "ours", "paths", "rootless")
 
     def __init__(
-        self, mount: str, directory: str, paths: "dict[str, str]", *, rootless: bool = False, place: str = ""
+        self,
+        mount: str,
+        directory: str,
+        paths: "dict[str, str]",
+        *,
+        rootless: bool = False,
+        place: str = "",
+        ours: bool = False,
     ) -> None:
         super().__init__(place)
         self.mount = mount
         self.directory = directory
         self.paths = paths
         self.rootless = rootless
+        self.ours = ours
         self.made = False
 
     def describe(self) -> str:
@@ -59,7 +68,7 @@ class MakeCgroup(Operation):
             for name in [name for name, path in self.paths.items() if path == self.directory]:
                 del self.paths[name]
             return
-        if not self.made:
+        if not self.made and not self.ours:
             refuse_unfit(self.directory)
 
     def make(self, directory: str) -> bool:

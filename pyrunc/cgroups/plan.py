@@ -1,7 +1,7 @@
 """From a configuration to its cgroups: where they are, and the operations that make and limit them.
 
-This is the cgroupfs driver: pyrunc writes to the cgroup file system itself.  Another driver needs another
-`plan_cgroup` (who makes the directories, and where); `plan_limits` and members.py work on any directories.
+With the cgroupfs driver pyrunc makes the directories.  With the other one systemd does, around the first process
+(systemd.py), and pyrunc what systemd leaves out; limits and members are the same for both.
 """
 
 from pyrunc import pathnames
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyrunc.cgroups.layout import Layout
+    from pyrunc.cgroups.systemd import Scope, SystemdFacts
     from pyrunc.operations.base import Operation
 
 PLACE = "linux.cgroupsPath"
@@ -27,15 +28,17 @@ class CgroupPlan:
     create:  makes the directories (perform first)
     limits:  writes the limits (perform next, before any process is in the cgroup)
     clone_into: whether the first process can be born in the cgroup (CLONE_INTO_CGROUP)
+    scope:   the unit that systemd is to make around the first process, before `create`; None: the cgroupfs driver
     """
 
-    __slots__ = ("clone_into", "create", "limits", "paths")
+    __slots__ = ("clone_into", "create", "limits", "paths", "scope")
 
     def __init__(self, paths: "dict[str, str]") -> None:
         self.paths = paths
         self.create: list[Operation] = []
         self.limits: list[Operation] = []
         self.clone_into = False
+        self.scope: Scope | None = None
 
     @property
     def cgroup_fd_path(self) -> "str | None":
@@ -44,25 +47,40 @@ class CgroupPlan:
 
     @property
     def made(self) -> "dict[str, str]":
-        """The part of paths whose directories perform() made: what to remove() when a later step fails.
+        """The part of paths whose directories perform(), or systemd, made: what to remove() when a later step fails.
 
         The others were there before, perhaps with somebody's processes in them.
         """
-        new = {step.directory for step in self.create if isinstance(step, MakeCgroup) and step.made}
+        steps = [step for step in self.create if isinstance(step, MakeCgroup)]
+        started = self.scope is not None and self.scope.started
+        new = {step.directory for step in steps if step.made or started}
         return {name: path for name, path in self.paths.items() if path in new}
 
 
 def plan_cgroup(
-    config: "Mapping[str, Any]", container_id: str, layout: "Layout", *, rootless: bool = False
+    config: "Mapping[str, Any]",
+    container_id: str,
+    layout: "Layout",
+    *,
+    rootless: bool = False,
+    systemd: "SystemdFacts | None" = None,
 ) -> CgroupPlan:
     """The cgroups of a new container.  Touches nothing; raises PyruncError for what this host cannot do.
 
     rootless: what the user has no right to is left out where the configuration does not ask for it.
+    systemd: the manager that is to make the cgroups; None: pyrunc does.
     """
     linux = config.get("linux") or {}
     resources = linux.get("resources") or {}
     cgroups_path = linux.get("cgroupsPath") or ""
-    plan = CgroupPlan(directories(cgroups_path, container_id, layout))
+    if systemd is None:
+        plan = CgroupPlan(directories(cgroups_path, container_id, layout))
+    else:
+        from pyrunc.cgroups.systemd import plan_scope
+
+        scope, paths = plan_scope(config, container_id, layout, systemd)
+        plan = CgroupPlan(paths)
+        plan.scope = scope
     limits, required = plan_limits(resources, plan.paths, layout)
     # directory -> the first place that needs it
     needed = {step.directory: step.place for step in reversed(limits)}
@@ -71,7 +89,8 @@ def plan_cgroup(
         kind = MakeCpusetCgroup if name == "cpuset" else MakeCgroup
         if any(isinstance(step, MakeCgroup) and step.directory == path for step in plan.create):
             continue  # mounted together with a controller that came before
-        plan.create.append(kind(layout.hierarchies[name], path, plan.paths, rootless=rootless, place=place))
+        mount, ours = layout.hierarchies[name], plan.scope is not None
+        plan.create.append(kind(mount, path, plan.paths, rootless=rootless, place=place, ours=ours))
     if required or layout.version == 2:
         mount = layout.hierarchies[UNIFIED]
         plan.create.append(
@@ -85,7 +104,8 @@ def plan_cgroup(
             plan.create.append(DelegateCgroup(plan.paths[UNIFIED], plan.paths, owner))
     plan.limits = [*limits, *plan_devices(resources, plan.paths, rootless)]
     # A pids limit of 0 forbids being born there, not being moved there.
-    plan.clone_into = layout.version == 1 or (resources.get("pids") or {}).get("limit") != 0
+    no_forks = layout.version == 2 and (resources.get("pids") or {}).get("limit") == 0
+    plan.clone_into = plan.scope is None and not no_forks
     return plan
 
 

@@ -8,7 +8,7 @@ from errno import ENOENT
 from pyrunc import log
 from pyrunc.cgroups.files import read_file, write_file
 from pyrunc.cgroups.operations import WriteCgroupFile, WriteFirstCgroupFile, WriteTogether
-from pyrunc.errors import reason_of
+from pyrunc.errors import PyruncError, reason_of
 from pyrunc.operations.base import perform_all
 
 TYPE_CHECKING = False
@@ -47,20 +47,30 @@ def perform_or_restore(operations: "list[Operation]") -> None:
     Raises PyruncError for the first failure.  What cannot be put back is told as a warning.
     """
     before: "dict[tuple[str, str], str]" = {}
-    written: "list[tuple[str, str, str]]" = []
     nothing: Any = None  # operations on cgroups need no build
-    for operation in operations:
-        for directory, file, value in writes_of(operation):
-            written.append((directory, file, value))
-            if (directory, file) not in before:
-                text = content(directory, file)
-                if text is not None:
-                    before[directory, file] = text
+    written = [write for operation in operations for write in writes_of(operation)]
+    for directory, file, _ in written:
+        if (directory, file) not in before:
+            text = content(directory, file)
+            if text is not None:
+                before[directory, file] = text
+    for count, operation in enumerate(operations):
         try:
             perform_all([operation], nothing)
         except BaseException:
+            for done in reversed(operations[:count]):
+                undo(done)
             put_back(written, before)
             raise
+
+
+def undo(operation: "Operation") -> None:
+    """Undoes what is no write to a file: systemd's opinion of the limits.  A failure is told as a warning."""
+    if hasattr(operation, "undo"):
+        try:
+            operation.undo()
+        except PyruncError as error:
+            log.warn(f"put back: {error}")
 
 
 def writes_of(operation: "Operation") -> "list[tuple[str, str, str]]":

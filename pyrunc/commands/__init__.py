@@ -36,11 +36,3 @@ def rootless_of(invocation: "Invocation") -> str:
     if value in ("", "auto"):
         return "auto"
     return "true" if value in TRUE else "false"
-
-
-def refuse_systemd_cgroup(invocation: "Invocation") -> None:
-    """Raises PyruncError under --systemd-cgroup: a container in other cgroups than asked for would be a surprise."""
-    if invocation.settings.flag("systemd-cgroup"):
-        if not pathnames.isdir("/run/systemd/system"):
-            raise PyruncError("systemd not running on this host, cannot use systemd cgroups manager")
-        raise PyruncError("option --systemd-cgroup is not supported", hint="leave it out: cgroups are made directly")

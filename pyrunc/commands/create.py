@@ -1,6 +1,6 @@
 """pyrunc create: everything up to the user's process, which waits for `start`."""
 
-from pyrunc.commands import bundle_of, refuse_systemd_cgroup, rootless_of
+from pyrunc.commands import bundle_of, rootless_of
 from pyrunc.container import Container
 
 TYPE_CHECKING = False
@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
 def run(invocation: "Invocation") -> int:
     """Creates the container.  Raises PyruncError."""
-    refuse_systemd_cgroup(invocation)
     options = invocation.options
     Container.create(
         invocation.root,
@@ -22,5 +21,6 @@ def run(invocation: "Invocation") -> int:
         no_new_keyring=options.flag("no-new-keyring"),
         preserve_fds=options.number("preserve-fds"),
         rootless=rootless_of(invocation),
+        systemd_cgroup=invocation.settings.flag("systemd-cgroup"),
     )
     return 0

@@ -1,6 +1,6 @@
 """pyrunc run: create, start, and (without --detach) wait and delete."""
 
-from pyrunc.commands import bundle_of, refuse_systemd_cgroup, rootless_of
+from pyrunc.commands import bundle_of, rootless_of
 from pyrunc.container import Container
 from pyrunc.foreground import become_subreaper
 
@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 def run(invocation: "Invocation") -> int:
     """Runs the container and returns its process's exit status, 0 with --detach.  Raises PyruncError."""
-    refuse_systemd_cgroup(invocation)
     options = invocation.options
     detach = options.flag("detach")
     # Orphans of the container come to us, whose end would otherwise be nobody's business here.
@@ -31,4 +30,5 @@ def run(invocation: "Invocation") -> int:
         no_new_keyring=options.flag("no-new-keyring"),
         preserve_fds=options.number("preserve-fds"),
         rootless=rootless_of(invocation),
+        systemd_cgroup=invocation.settings.flag("systemd-cgroup"),
     )

@@ -26,7 +26,8 @@ def container(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[StandIn]]:
 
 def test_create(container: type[StandIn], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    argv = "--root r create --bundle b --pid-file p --console-socket s --no-pivot --no-new-keyring --preserve-fds 2 c1"
+    argv = "--root r --systemd-cgroup create --bundle b --pid-file p --console-socket s --no-pivot --no-new-keyring "
+    argv += "--preserve-fds 2 c1"
     assert cli.main(argv.split()) == 0
     assert container.calls == [
         ("preserve", 2),
@@ -40,6 +41,7 @@ def test_create(container: type[StandIn], tmp_path: Path, monkeypatch: pytest.Mo
                 "no_new_keyring": True,
                 "preserve_fds": 2,
                 "rootless": "auto",
+                "systemd_cgroup": True,
             },
         ),
     ]
@@ -73,6 +75,7 @@ def test_run_returns_the_processs_status(container: type[StandIn]) -> None:
     assert not options["reap_orphans"]
     assert options["rootless"] == "false"
     assert options["pid_file"] is None
+    assert options["systemd_cgroup"] is False
 
 
 @pytest.mark.parametrize(
@@ -225,14 +228,6 @@ def test_interrupted(container: type[StandIn], capfd: Captured) -> None:
 def test_what_is_refused(argv: list[str], status: int, error: str, capfd: Captured) -> None:
     assert cli.main(argv) == status
     assert capfd.readouterr().err.split("\n")[0] == error
-
-
-@pytest.mark.skipif(os.path.isdir("/run/systemd/system"), reason="systemd runs here")
-def test_systemd_cgroup_without_systemd(container: type[StandIn], capfd: Captured) -> None:
-    assert cli.main(["--systemd-cgroup", "create", "c1"]) == 1
-    message = "pyrunc create failed: c1: systemd not running on this host, cannot use systemd cgroups manager\n"
-    assert capfd.readouterr().err == message
-    assert cli.main(["--systemd-cgroup", "start", "c1"]) == 0
 
 
 def test_version(capfd: Captured) -> None:
