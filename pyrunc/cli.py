@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
 
             help.show_command(command)
             return 0
-        if known.minimum:
+        if known.arguments.startswith("<container-id>"):
             container_id = invocation.arguments[0]
         invocation.root = state_root(settings)
         if command in _STARTING:

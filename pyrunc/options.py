@@ -31,7 +31,8 @@ class UsageError(PyruncError):
 
 
 class Option:
-    """One option: --name (and -short).  metavar names its value in the help; default is what it is when absent.
+    """One option: --name (and -short).  metavar names its value in the help
+    (FILE, SOCKET, DIR, and words like text|json are completed by shells); default is what it is when absent.
 
     An option that is not supported is in the table so that it is refused by name and never taken for a typing
     error.
@@ -91,7 +92,7 @@ class Command:
 GLOBAL = (
     Option("debug", "", FLAG, "", "say what is done, and show a traceback with an error"),
     Option("log", "", STRING, "FILE", "append errors (with --debug everything) to FILE"),
-    Option("log-format", "", STRING, "FORMAT", "how the log is written: text or json (default: text)", "text"),
+    Option("log-format", "", STRING, "text|json", "how the log is written (default: text)", "text"),
     Option("root", "", STRING, "DIR", "where the state of containers is kept (default: /run/pyrunc)"),
     Option(
         "systemd-cgroup",
@@ -104,8 +105,8 @@ GLOBAL = (
         "rootless",
         "",
         STRING,
-        "WHEN",
-        "ignore that cgroups may not be written: true, false or auto (default: auto)",
+        "true|false|auto",
+        "ignore that cgroups may not be written (default: auto)",
         "auto",
     ),
     Option("criu", "", STRING, "FILE", "the criu program", supported=False),

@@ -25,13 +25,20 @@ _LIMITS = (
 )
 
 COMMANDS = {
+    "completion": Command(
+        "print a script that completes pyrunc's command line in a shell",
+        "bash|zsh|fish",
+        1,
+        1,
+        example="source <(pyrunc completion bash)    # or zsh\npyrunc completion fish | source",
+    ),
     "list": Command(
         "list the containers",
         "",
         0,
         0,
         (
-            Option("format", "f", STRING, "FORMAT", "table or json (default: table)", "table"),
+            Option("format", "f", STRING, "table|json", "how to print them (default: table)", "table"),
             Option("quiet", "q", FLAG, "", "print only the ids"),
         ),
     ),
@@ -59,7 +66,7 @@ COMMANDS = {
         "<container-id> [ps options]",
         1,
         -1,
-        (Option("format", "f", STRING, "FORMAT", "table or json (default: table)", "table"),),
+        (Option("format", "f", STRING, "table|json", "how to print them (default: table)", "table"),),
         interspersed=False,
         example="pyrunc ps web1\npyrunc ps web1 -o pid,user,args\npyrunc ps --format json web1",
     ),
@@ -81,7 +88,7 @@ COMMANDS = {
         "<bundle>",
         1,
         1,
-        (Option("format", "f", STRING, "FORMAT", "text or json (default: text)", "text"),),
+        (Option("format", "f", STRING, "text|json", "how to print it (default: text)", "text"),),
         example="pyrunc validate /srv/web\npyrunc validate --format json . | jq .problems",
     ),
     "spec": Command(
