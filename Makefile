@@ -4,7 +4,7 @@
 #            VENV=    a virtual environment to use as it is, instead of making .venv
 #            PREFIX= DESTDIR=  where to install (default: /usr/local)
 #            SECONDS= how long `make fuzz` looks
-#            RUNTIME= what `make conformance` checks
+#            RUNTIME= what `make conformance` and `make conformance-engines` check
 #            TESTS=   what `make test` and `make test-vm` run (files, folders, pytest options)
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -100,6 +100,12 @@ test: build ## run all tests, linters included; checks that nothing is left behi
 conformance: build ## check RUNTIME=build/pyrunc against the runtime specification; writes build/conformance.html
 	@tools/requirements test
 	@conformance/spec --runtime "$(or $(RUNTIME),build/pyrunc)" --html build/conformance.html --json build/conformance.json
+
+.PHONY: conformance-engines
+conformance-engines: build ## run podman, containerd and docker with RUNTIME=build/pyrunc beside runc; writes build/engines.html
+	@tools/requirements test
+	@tools/requirements engines
+	@conformance/engines --runtime "$(or $(RUNTIME),build/pyrunc)" --html build/engines.html --json build/engines.json
 
 .PHONY: lint
 lint: build ## ruff, mypy and gcc only

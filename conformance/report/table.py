@@ -25,3 +25,26 @@ def show(runs: list[Run]) -> None:
         numbers = [run.count(result, level) for level in ("MUST", "SHOULD") for result in (PASS, FAIL)]
         counts.add_row(run.version, *(str(number) for number in numbers), str(run.count(SKIP)))
     console.print(counts)
+
+
+def show_engines(runs: list[Run]) -> None:
+    """Prints engine and operation against runtime, and the time of all that both did as a ratio."""
+    console = Console()
+    shown = Table("engine", "operation", *(run.version for run in runs))
+    for row in zip(*(run.outcomes for run in runs), strict=True):
+        cells = [f"[{STYLE[one.result]}]{one.result}[/] {one.seconds:.2f} s" for one in row]
+        shown.add_row(row[0].level, row[0].title, *cells)
+    console.print(shown)
+    for run in runs:
+        for one in run.outcomes:
+            if one.result != PASS and one.reason:
+                console.print(f"{run.version}: {one.level}: {one.title}: {one.result}: {one.reason}", markup=False)
+    if len(runs) > 1:
+        both = [
+            row for row in zip(*(run.outcomes for run in runs), strict=True) if {one.result for one in row} == {PASS}
+        ]
+        times = [sum(row[index].seconds for row in both) for index in range(2)]
+        if times[1]:
+            console.print(
+                f"time of {len(both)} operations that both pass: {times[0] / times[1]:.2f} times the control's"
+            )

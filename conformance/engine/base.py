@@ -1,0 +1,158 @@
+"""What the engines have in common: a folder of their own, a way to be called, and an end."""
+
+import itertools
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from conformance.engine.operation import CannotRun
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Engine:
+    """One engine that uses one runtime.  start() it, call it, stop() it.
+
+    folder:  for all its state; short, as sockets are in it
+    runtime: the absolute path of the runtime's command
+    image:   a tar file of the root file system that containers get
+    """
+
+    name = ""
+    command = ""
+    package = ""
+    program = ""
+
+    def __init__(self, folder: Path, runtime: Path, image: Path) -> None:
+        self.folder = folder
+        self.runtime = runtime
+        self.image = image
+        self.environment: dict[str, str] = {"PATH": PATH, "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder / "run")}
+        self.numbers = itertools.count(1)
+        self.daemons: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
+        """Makes it ready, with the image as `img`.  Raises CannotRun where it is not installed or cannot run."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Removes what its containers left, ends its daemons, unmounts what it has mounted."""
+        for daemon in reversed(self.daemons):
+            daemon.terminate()
+            try:
+                daemon.wait(20)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
+        self.daemons.clear()
+        unmount_below(self.folder)
+
+    def arguments(self) -> list[str]:
+        """The program and the options that every call has."""
+        return [self.program]
+
+    def new_name(self) -> str:
+        """A name for a container that has not been used."""
+        return f"c{next(self.numbers)}"
+
+    def call(
+        self, *args: str, timeout: float = 60, input: "str | None" = None, env: "Mapping[str, str] | None" = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """Calls the engine, whatever comes of it."""
+        command = [*self.arguments(), *args]
+        return run(command, timeout=timeout, input=input, env={**self.environment, **(env or {})}, cwd=self.folder)
+
+    def ok(self, *args: str, timeout: float = 60, input: "str | None" = None) -> str:
+        """The output of a call that must succeed."""
+        done = self.call(*args, timeout=timeout, input=input)
+        assert done.returncode == 0, told(done)
+        return done.stdout
+
+    def terminal(self, *args: str, keys: str = "", timeout: float = 60) -> "subprocess.CompletedProcess[str]":
+        """Calls the engine at a terminal (script(1)), where `keys` are typed."""
+        command = " ".join(map(quote, [*self.arguments(), *args]))
+        whole = ["script", "-qec", f"stty -echo rows 33 cols 77; {command}", "/dev/null"]
+        return run(whole, timeout=timeout, input=keys, env=self.environment, cwd=self.folder)
+
+    def daemon(self, *command: str, env: "Mapping[str, str] | None" = None) -> "subprocess.Popen[bytes]":
+        """Starts a daemon, whose output goes to a log in the folder; stop() ends it."""
+        log = self.folder / f"{Path(command[0]).name}.log"
+        with open(log, "ab") as output:
+            started = subprocess.Popen(
+                command,
+                env={**self.environment, **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                start_new_session=True,
+            )
+        self.daemons.append(started)
+        return started
+
+    def needs(self, *programs: str) -> None:
+        """Raises CannotRun when one of the programs is not installed."""
+        for program in programs:
+            if shutil.which(program, path=PATH) is None:
+                raise CannotRun(f"{program} is not installed")
+
+
+def quote(word: str) -> str:
+    """The word as a shell reads it."""
+    return "'" + word.replace("'", "'\\''") + "'"
+
+
+def run(
+    command: Sequence[str],
+    *,
+    timeout: float,
+    input: "str | None",
+    env: Mapping[str, str],
+    cwd: Path,
+) -> "subprocess.CompletedProcess[str]":
+    """Runs a command to its end.  AssertionError when that takes too long."""
+    try:
+        return subprocess.run(
+            command,
+            input=input or "",
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            env=dict(env),
+            cwd=cwd,
+        )
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"{' '.join(command)}: not done after {timeout:g} s") from None
+
+
+def told(done: "subprocess.CompletedProcess[str]") -> str:
+    """A call and how it ended, for a failure's message."""
+    words = done.args if isinstance(done.args, list) else [str(done.args)]
+    return f"{' '.join(words[-8:])}: status {done.returncode}: {(done.stderr or done.stdout).strip()[-600:]}"
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = 15) -> None:
+    """Waits until the condition holds.  AssertionError after that time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what}: not after {seconds:g} s"
+        time.sleep(0.05)
+
+
+def unmount_below(folder: Path) -> None:
+    """Unmounts all that is mounted below a folder, the last first."""
+    with open("/proc/self/mountinfo") as file:
+        points = [line.split()[4].encode().decode("unicode_escape") for line in file]
+    for point in reversed(points):
+        if point.startswith(f"{folder}/"):
+            subprocess.run(["umount", "--lazy", point], capture_output=True)
+
+
+def is_file_system(path: "os.PathLike[str]", kind: str) -> bool:
+    """Whether the folder is on a file system of that kind (overlayfs does not go on itself)."""
+    done = subprocess.run(["stat", "-f", "-c", "%T", path], capture_output=True, text=True)
+    return done.stdout.strip() == kind

@@ -1,0 +1,40 @@
+"""Operations: small functions that ask an engine for something and look at the answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Action = Callable[[Any], None]
+OPERATIONS: "list[Operation]" = []
+
+
+class CannotRun(Exception):
+    """The machine or the engine cannot do this at all, whatever the runtime; the message says why."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One thing that an engine does.
+
+    engine:  its name
+    name:    what is done, in words
+    action:  does it, with the Engine; an AssertionError is a failure, CannotRun leaves it out
+    core:    one of the few that stand for their kind in a short run
+    seconds: how long it may take
+    """
+
+    engine: str
+    name: str
+    action: Action
+    core: bool
+    seconds: float
+
+
+def operation(engine: str, name: str, *, core: bool = False, seconds: float = 60) -> Callable[[Action], Action]:
+    """Makes a function an operation of an engine."""
+
+    def register(action: Action) -> Action:
+        OPERATIONS.append(Operation(engine, name, action, core, seconds))
+        return action
+
+    return register

@@ -1,0 +1,125 @@
+"""The command `conformance/engines`: what engines do with a runtime, beside the same with runc."""
+
+import argparse
+import importlib
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from conformance.engine.base import Engine
+from conformance.engine.operation import OPERATIONS, CannotRun, Operation
+from conformance.report import page, table
+from conformance.report.outcome import FAIL, PASS, SKIP, Outcome, Run
+from tests.support.rootfs import RootTemplate
+
+# Name of the engine: its module and class, and the modules with its operations.
+ENGINES = {
+    "podman": ("podman", "Podman", ("podman_containers",)),
+}
+PACKAGE = "conformance.engine"
+
+
+def main(argv: "list[str] | None" = None) -> int:
+    """Performs one command line; 1 when an operation that runc does fails with the runtime."""
+    options = parsed(argv)
+    names = options.engine or list(ENGINES)
+    runtimes = [Path(found) for found in map(shutil.which, (options.runtime, options.control)) if found]
+    if not runtimes or shutil.which(options.runtime) is None:
+        sys.stderr.write(f"conformance/engines: {options.runtime}: no such command\n")
+        return 2
+    with tempfile.TemporaryDirectory(prefix="pyrunc-eng-", dir="/var/tmp") as name:
+        folder = Path(name)
+        image = make_image(folder)
+        runs = [Run(str(path), version_of(path), f"Linux {platform.release()}") for path in runtimes]
+        for engine in names:
+            for run in runs:
+                run.outcomes += engine_outcomes(engine, folder / "e", Path(run.runtime).absolute(), image, options.core)
+    if len(runs) > 1:
+        only_counted(*runs)
+    write(options, runs)
+    return int(runs[0].count(FAIL) > 0)
+
+
+def parsed(argv: "list[str] | None") -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser("conformance/engines", description=__doc__)
+    parser.add_argument("--runtime", metavar="PATH", default="build/pyrunc", help="the runtime (default: build/pyrunc)")
+    parser.add_argument("--control", metavar="PATH", default="runc", help="what has to do it, too (default: runc)")
+    parser.add_argument("--engine", action="append", choices=list(ENGINES), help="only this engine (may be repeated)")
+    parser.add_argument("--core", action="store_true", help="only one operation of each kind")
+    parser.add_argument("--json", metavar="FILE", help="write JSON")
+    parser.add_argument("--html", metavar="FILE", help="write one self-contained HTML page")
+    return parser.parse_args(argv)
+
+
+def make_image(folder: Path) -> Path:
+    """The tar file of a root file system: busybox and the probe."""
+    root = RootTemplate(folder).make(folder / "image")
+    archive = folder / "image.tar"
+    subprocess.run(["tar", "-C", root, "-cf", archive, "."], check=True)
+    shutil.rmtree(root)
+    return archive
+
+
+def version_of(runtime: Path) -> str:
+    """The first line of what the runtime says of itself."""
+    return subprocess.run([runtime, "--version"], capture_output=True, text=True).stdout.splitlines()[0]
+
+
+def engine_outcomes(name: str, folder: Path, runtime: Path, image: Path, core: bool) -> list[Outcome]:
+    """All operations of one engine with one runtime."""
+    module, kind, operations = ENGINES[name]
+    for one in operations:
+        importlib.import_module(f"{PACKAGE}.{one}")
+    wanted = [one for one in OPERATIONS if one.engine == name and (one.core or not core)]
+    folder.mkdir(mode=0o755)
+    engine: Engine = getattr(importlib.import_module(f"{PACKAGE}.{module}"), kind)(folder, runtime, image)
+    try:
+        engine.start()
+        return [performed(engine, one, number) for number, one in enumerate(wanted, 1)]
+    except CannotRun as reason:
+        return [Outcome(number, name, "", one.name, SKIP, str(reason)) for number, one in enumerate(wanted, 1)]
+    finally:
+        engine.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def performed(engine: Engine, one: Operation, number: int) -> Outcome:
+    """One operation."""
+    began = time.monotonic()
+    result, reason = PASS, ""
+    try:
+        one.action(engine)
+    except CannotRun as error:
+        result, reason = SKIP, str(error)
+    except (AssertionError, OSError, ValueError, LookupError) as error:
+        result, reason = FAIL, str(error) or "the answer was another one"
+    seconds = round(time.monotonic() - began, 3)
+    sys.stderr.write(f"{one.engine}: {one.name}: {result} ({engine.runtime.name}, {seconds:.2f} s)\n")
+    return Outcome(number, one.engine, "", one.name, result, reason, seconds)
+
+
+def only_counted(run: Run, control: Run) -> None:
+    """An operation that the control does not pass here says nothing about the runtime."""
+    for mine, theirs in zip(run.outcomes, control.outcomes, strict=True):
+        if mine.result == FAIL and theirs.result != PASS:
+            mine.result = SKIP
+            mine.reason = f"cannot run here (fails with the control, too): {theirs.reason}"
+
+
+def write(options: argparse.Namespace, runs: list[Run]) -> None:
+    """The reports that are asked for, the table, and the times as a ratio."""
+    table.show_engines(runs)
+    if options.json:
+        Path(options.json).write_text(json.dumps([run.as_dict() for run in runs], indent=1) + "\n")
+    if options.html:
+        Path(options.html).write_text(page.written(runs, "Engines"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
