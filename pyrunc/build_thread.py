@@ -63,7 +63,7 @@ class BuildThread:
             posix.umask(0o022)
             perform_all(self.operations, self.build, "prepare")
             wait_prepared(self.inside)
-            enter(self.inside, self.namespaces & BUILDER_NAMESPACES)
+            enter(self.inside.pidfd, self.namespaces & BUILDER_NAMESPACES)
             if self.waits:
                 perform_all([step for step in self.operations if not step.after_hooks], self.build)
                 self.mounted.release()

@@ -15,6 +15,7 @@ from pyrunc.operations.base import perform_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from pyrunc.launch import Helper
@@ -106,6 +107,11 @@ def start(
     if before_pivot is not None and before_pivot.entries:
         from pyrunc import hooks  # noqa: F401 the builder itself can import nothing any more
 
+    return fork(lambda report: work(operations, build, inside, namespaces, before_pivot, report))
+
+
+def fork(work: "Callable[[int], None]") -> Builder:
+    """Forks a builder that does `work`, which gets the socket to report to; what it raises is reported, too."""
     ours, theirs = syscalls.socketpair(SOCK_SEQPACKET)
     try:
         pid = posix.fork()
@@ -119,7 +125,7 @@ def start(
     status = 1
     try:
         posix.close(ours)
-        work(operations, build, inside, namespaces, before_pivot, theirs)
+        work(theirs)
         status = 0
     except PyruncError as error:
         tell(theirs, (error.reason, error.operation, error.place, error.hint, error.errno))
@@ -132,14 +138,11 @@ def start(
 
 
 def tell(fd: int, report: "tuple[str, str, str, str, int] | None", fds: "list[int] | tuple[int, ...]" = ()) -> None:
-    """Sends a report; None is success.  A runtime that has gone away needs none."""
+    """Sends a report; None is success.  Raises SystemCallError when the runtime has gone away."""
     if report is not None:
         reason, operation, place, hint, errno = report
         report = (cut(reason), cut(operation), cut(place), cut(hint), errno)
-    try:
-        syscalls.send(fd, marshal.dumps(report), fds)
-    except BrokenPipeError:
-        posix._exit(1)
+    syscalls.send(fd, marshal.dumps(report), fds)
 
 
 def cut(text: str) -> str:
@@ -179,16 +182,16 @@ def work(
     if not build.in_userns:
         perform_all(operations, build, "prepare")
         wait_prepared(inside)
-        enter(inside, entered)
+        enter(inside.pidfd, entered)
     else:
         # A copy of the host's mounts that is made inside the mount namespace keeps the attributes that protect
         # them; and what only the host's root can reach must be opened before that privilege is given up.
         wait_prepared(inside)
         privileged = CLONE_NEWUSER if posix.geteuid() == 0 else 0
-        enter(inside, entered & ~privileged)
+        enter(inside.pidfd, entered & ~privileged)
         build.entered = True
         perform_all(operations, build, "prepare")
-        enter(inside, entered & privileged)
+        enter(inside.pidfd, entered & privileged)
     if before_pivot is None:
         perform_all(operations, build)
         tell(report, None, [build.root])
@@ -214,11 +217,11 @@ def wait_prepared(inside: "Helper") -> None:
         posix.close(fd)
 
 
-def enter(inside: "Helper", namespaces: int) -> None:
-    """Joins the helper's namespaces and, with a user namespace among them, becomes its root."""
+def enter(pidfd: int, namespaces: int) -> None:
+    """Joins namespaces of a process and, with a user namespace among them, becomes its root."""
     try:
         if namespaces:
-            syscalls.setns(inside.pidfd, namespaces)
+            syscalls.setns(pidfd, namespaces)
         if namespaces & CLONE_NEWUSER:
             posix.setresgid(0, 0, 0)
             posix.setresuid(0, 0, 0)

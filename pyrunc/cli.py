@@ -23,7 +23,7 @@ INTERRUPTED = 130
 MAX_PRESERVED = 256
 
 # Commands that start processes, or have the helper start them, and so must not pass on what they inherited.
-_STARTING = ("create", "delete", "exec", "run", "start")
+_STARTING = ("create", "delete", "exec", "mounts", "run", "start")
 
 
 def entry() -> "NoReturn":
@@ -58,8 +58,9 @@ def main(argv: list[str]) -> int:
 
             help.show_command(command)
             return 0
-        if known.arguments.startswith("<container-id>"):
-            container_id = invocation.arguments[0]
+        words = known.arguments.split()
+        if "<container-id>" in words:
+            container_id = invocation.arguments[words.index("<container-id>")]
         invocation.root = state_root(settings)
         if command in _STARTING:
             _close_inherited(invocation.options.number("preserve-fds") if command in ("create", "exec", "run") else 0)

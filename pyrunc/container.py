@@ -297,6 +297,18 @@ class Container:
 
         update(self, resources)
 
+    def add_mounts(self, mounts: "list[dict[str, Any]]") -> None:
+        """Adds mounts (entries as of config.json's `mounts`) to a container that has not stopped: all or none."""
+        from pyrunc.live_mounts import add
+
+        add(self, mounts)
+
+    def remove_mounts(self, mounts: "list[dict[str, Any]]") -> None:
+        """Removes the mounts on these destinations, the last first, with what is mounted in them: all or none."""
+        from pyrunc.live_mounts import remove
+
+        remove(self, mounts)
+
     def stats(self) -> "dict[str, Any]":
         """What the container uses now, in the shape of runc's `events --stats`."""
         from pyrunc.events import stats

@@ -54,6 +54,14 @@ COMMANDS = {
         example="pyrunc events --stats web1\npyrunc events --interval 500ms web1",
     ),
     "features": Command("print what pyrunc can do as JSON", "", 0, 0),
+    "mounts": Command(
+        "add mounts to a container that is there, or remove some",
+        "<add|remove> <container-id> <file>",
+        3,
+        3,
+        example="""echo '[{"destination": "/data", "source": "/srv/data", "options": ["rbind", "ro"]}]' > data.json\n"""
+        "pyrunc mounts add web1 data.json\npyrunc mounts remove web1 data.json",
+    ),
     "pause": Command(
         "stop all processes of a container until it is resumed",
         "<container-id>",

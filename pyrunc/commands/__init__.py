@@ -20,6 +20,22 @@ def write(text: str) -> None:
         raise PyruncError(f"write stdout: {reason_of(error.errno or 0)}", errno=error.errno or 0) from error
 
 
+def read_input(path: str) -> "tuple[bytes, str]":
+    """The bytes of a file of bounded size ("-": the standard input) and its name for errors.  Raises PyruncError."""
+    from pyrunc.errors import from_os_error
+    from pyrunc.spec.load import MAX_SIZE, read
+
+    try:
+        if path != "-":
+            return read(path), path
+        data = b""
+        while len(data) <= MAX_SIZE and (piece := posix.read(0, 1 << 20)):
+            data += piece
+    except OSError as error:
+        raise from_os_error(error, operation=f"read {'the standard input' if path == '-' else path}") from error
+    return data, "the standard input"
+
+
 def bundle_of(invocation: "Invocation") -> str:
     """The absolute bundle directory: --bundle, or the current directory."""
     try:

@@ -1,7 +1,9 @@
 """pyrunc update: other limits for a container, by options or from a JSON file."""
 
+from pyrunc.commands import read_input
 from pyrunc.container import Container
-from pyrunc.errors import PyruncError, from_os_error
+from pyrunc.errors import PyruncError
+from pyrunc.spec.load import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ SIZES = {
 TEXTS = {"cpuset-cpus": ("cpu", "cpus"), "cpuset-mems": ("cpu", "mems")}
 
 UNITS = "kmgtp"
-STDIN = 0
 
 
 def run(invocation: "Invocation") -> int:
@@ -37,26 +38,9 @@ def run(invocation: "Invocation") -> int:
     options = invocation.options
     path = options.text("resources")
     # As with runc, the file is all there is then.
-    resources = resources_of(options) if path is None else load(path)
+    resources = resources_of(options) if path is None else parse(*read_input(path))
     Container.load(invocation.root, invocation.arguments[0]).update(resources)
     return 0
-
-
-def load(path: str) -> "dict[str, Any]":
-    """The resources in a JSON file, "-" being the standard input.  Raises PyruncError."""
-    import posix
-
-    from pyrunc.spec.load import MAX_SIZE, load_file, parse
-
-    if path != "-":
-        return load_file(path)
-    data = b""
-    try:
-        while len(data) <= MAX_SIZE and (piece := posix.read(STDIN, 1 << 20)):
-            data += piece
-    except OSError as error:
-        raise from_os_error(error, operation="read the standard input") from error
-    return parse(data, "the standard input")
 
 
 def resources_of(options: "Values") -> "dict[str, Any]":

@@ -110,7 +110,8 @@ class FilesystemMount(Mount):
     def perform(self, build: "Build") -> None:
         target, made = self.open_directory(build)
         try:
-            self.mount = build.keep(self.make(build, self.words_for(target, made)))
+            if self.mount < 0:
+                self.mount = build.keep(self.make(build, self.words_for(target, made)))
             self.finish(self.mount, target, made)
             self.attach(build, self.mount, target)
         finally:

@@ -30,7 +30,7 @@ from pyrunc.operations.paths import (
     open_or_make_directory,
     open_or_make_file,
 )
-from pyrunc.syscalls import fstatfs_type, mount_id, mount_setattr, move_mount
+from pyrunc.syscalls import fstatfs_type, mount_setattr, move_mount
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,16 +74,18 @@ def propagation_word(flags: int) -> str:
 class Mount(Operation):
     """A mount on a destination inside the root.
 
-    strict: the destination may be reached through no link: what others rely on being there must be there
+    strict:   the destination may be reached through no link: what others rely on being there must be there
+    attached: descriptor of the mount once it is there, -1 before
     """
 
-    __slots__ = ("destination", "options", "strict")
+    __slots__ = ("attached", "destination", "options", "strict")
 
     def __init__(self, destination: str, options: "MountOptions", place: str = "", *, strict: bool = False) -> None:
         super().__init__(place)
         self.destination = destination
         self.options = options
         self.strict = strict
+        self.attached = -1
 
     def open_directory(self, build: "Build") -> tuple[int, bool]:
         """The destination as a directory, and whether it had to be made."""
@@ -109,6 +111,7 @@ class Mount(Operation):
         """Mounts `mount` on the descriptor `target`, and keeps the root the root when that is what was covered."""
         self.refuse_proc(build, target)
         move_mount(mount, target)
+        self.attached = mount
         if self.destination == "/":
             build.root = build.keep(posix.dup(mount))
 
@@ -118,7 +121,8 @@ class Mount(Operation):
             return
         proc = open_in_root(build.root, "/proc", O_PATH_DIRECTORY)
         try:
-            if mount_id(proc) == mount_id(target):
+            # Not by the mount: read-only paths in a procfs are mounts of their own.
+            if posix.stat(proc).st_dev == posix.stat(target).st_dev:
                 raise PyruncError(f'"{self.destination}" cannot be mounted because it is inside /proc')
         finally:
             posix.close(proc)

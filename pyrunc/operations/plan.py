@@ -48,10 +48,29 @@ def plan_filesystem(
     return _Plan(config, bundle, layout, cgroup_paths, has_own).operations()
 
 
+def plan_mounts(
+    mounts: "list[Config]", config: "Config", *, bundle: str, layout: "Layout", has_own: "Collection[str]"
+) -> "list[Operation]":
+    """The operations for more mounts of a container that was created with this configuration, in order."""
+    made, late = _Plan({**config, "mounts": mounts}, bundle, layout, {}, has_own).mount_operations()
+    return made + late
+
+
 class _Plan:
     """One planning: the answers that several parts of the configuration depend on."""
 
-    __slots__ = ("bundle", "cgroup_paths", "config", "has_own", "inherited", "label", "layout", "linux", "mounts")
+    __slots__ = (
+        "bundle",
+        "cgroup_paths",
+        "config",
+        "has_own",
+        "inherited",
+        "label",
+        "layout",
+        "linux",
+        "mounts",
+        "setup",
+    )
 
     def __init__(
         self,
@@ -69,36 +88,23 @@ class _Plan:
         self.linux: Config = config.get("linux") or {}
         self.label: str = self.linux.get("mountLabel") or ""
         self.mounts: list[Config] = config.get("mounts") or []
-        self.inherited = 0
-
-    def operations(self) -> "list[Operation]":
-        propagation: str = self.linux.get("rootfsPropagation") or ""
-        setup = setup_propagation(propagation)
+        self.setup = setup = setup_propagation(self.linux.get("rootfsPropagation") or "")
         # What is bound keeps its tie to the host's mount only if the whole tree was to.
         self.inherited = 0 if setup & MS_SHARED else (MS_PRIVATE if setup & MS_PRIVATE else MS_SLAVE) | MS_REC
+
+    def operations(self) -> "list[Operation]":
+        setup = self.setup
         plan: list[Operation] = [
-            SetPropagation(setup, "linux.rootfsPropagation" if propagation else ""),
+            SetPropagation(setup, "linux.rootfsPropagation" if self.linux.get("rootfsPropagation") else ""),
             BindRoot(
                 MS_PRIVATE if setup & MS_PRIVATE else MS_SLAVE,
                 parent_may_be_shared=bool(setup & MS_SHARED) or not setup & MS_REC,
                 place="root.path",
             ),
         ]
-        late: list[Operation] = []
-        dev_is_bound = False
-        for index, mount in enumerate(self.mounts):
-            destination = clean(mount["destination"])
-            place = f"mounts[{index}] ({mount['destination']})"
-            try:
-                operation = self._mount(mount, destination, place)
-            except PyruncError as error:
-                raise error.at(place=place) from error
-            if destination == "/dev" and isinstance(operation, BindMount):
-                dev_is_bound = True
-            plan.append(operation)
-            if isinstance(operation, FilesystemMount) and operation.late_read_only:
-                late.append(LateReadonly(operation))
-        if not dev_is_bound:
+        mounts, late = self.mount_operations()
+        plan += mounts
+        if not any(isinstance(mount, BindMount) and mount.destination == "/dev" for mount in mounts):
             plan += self._devices()
         plan += self._working_directory()
         plan += late
@@ -106,6 +112,21 @@ class _Plan:
         if self.config["root"].get("readonly"):
             plan.append(RootReadonly("root.readonly"))
         return plan
+
+    def mount_operations(self) -> "tuple[list[Operation], list[Operation]]":
+        """The operations of `mounts`, and those that finish them once all that is below stands."""
+        plan: list[Operation] = []
+        late: list[Operation] = []
+        for index, mount in enumerate(self.mounts):
+            place = f"mounts[{index}] ({mount['destination']})"
+            try:
+                operation = self._mount(mount, clean(mount["destination"]), place)
+            except PyruncError as error:
+                raise error.at(place=place) from error
+            plan.append(operation)
+            if isinstance(operation, FilesystemMount) and operation.late_read_only:
+                late.append(LateReadonly(operation))
+        return plan, late
 
     def _mount(self, mount: "Config", destination: str, place: str) -> "Operation":
         options = parse_options(mount.get("options") or [])

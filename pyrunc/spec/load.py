@@ -61,17 +61,22 @@ def read(path: str) -> bytes:
 
 def parse(octets: bytes, name: str) -> "dict[str, Any]":
     """The JSON object in octets, nulls dropped; `name` is for the error.  Raises ConfigError."""
+    value = parse_value(octets, name)
+    if not isinstance(value, dict):
+        raise ConfigError(f"{name}: must hold a JSON object")
+    return value
+
+
+def parse_value(octets: bytes, name: str) -> object:
+    """The JSON value in octets, nulls dropped; `name` is for the error.  Raises ConfigError."""
     if len(octets) > MAX_SIZE:
         raise ConfigError(f"{name}: larger than {MAX_SIZE >> 20} MiB")
     try:
-        value = fastjson.loads(octets.decode())
+        return fastjson.loads(octets.decode())
     except UnicodeDecodeError as error:
         raise ConfigError(f"{name}: not UTF-8 at byte {error.start}") from None
     except fastjson.JSONError as error:
         raise ConfigError(f"{name}: {error}") from None
-    if not isinstance(value, dict):
-        raise ConfigError(f"{name}: must hold a JSON object")
-    return value
 
 
 def _read(descriptor: int, path: str) -> bytes:

@@ -23,7 +23,7 @@ NO_RULE_BELOW: tuple[Change, ...] = (
     ),
     (
         "pyrunc/operations/mount.py",
-        "            if mount_id(proc) == mount_id(target):\n",
+        "            if posix.stat(proc).st_dev == posix.stat(target).st_dev:\n",
         "            if not proc:\n",
     ),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.integration.bad_input.case import Case, World, both, created, running, stopped
+from tests.integration.bad_input.case import Case, World, both, created, file, running, stopped
 from tests.integration.bad_input.containers import paused
 
 
@@ -72,6 +72,63 @@ CASES = [
         "pyrunc resume failed: {id}: container not paused",
         prepare=stopped,
         command="resume {id}",
+    ),
+    Case(
+        "mounts without a file",
+        'pyrunc: "mounts" requires exactly 3 argument(s)\nhint: see pyrunc mounts --help',
+        command="mounts add {id}",
+    ),
+    Case(
+        "mounts with another verb",
+        'pyrunc mounts: add or remove, not "list"\nhint: see pyrunc mounts --help',
+        command="mounts list {id} {tmp}/nowhere",
+    ),
+    Case(
+        "mounts of a missing one",
+        "pyrunc mounts failed: {id}: container does not exist\nhint: there is no container {id} in {root}",
+        command="mounts add {id} {tmp}/nowhere",
+    ),
+    Case(
+        "mounts from a missing file",
+        "pyrunc mounts failed: {id}: read {tmp}/nowhere: no such file or directory",
+        prepare=running,
+        command="mounts add {id} {tmp}/nowhere",
+    ),
+    Case(
+        "mounts from no list",
+        "pyrunc mounts failed: {id}: {tmp}/m: must hold a JSON list of mounts, as config.json's",
+        prepare=both(running, file("{tmp}/m", '{"destination": "/a"}')),
+        command="mounts add {id} {tmp}/m",
+    ),
+    Case(
+        "mounts of a stopped one",
+        "pyrunc mounts failed: {id}: cannot add mounts to a stopped container",
+        prepare=both(stopped, file("{tmp}/m", "[]")),
+        command="mounts add {id} {tmp}/m",
+    ),
+    Case(
+        "mounts without a destination",
+        "pyrunc mounts failed: {id}: the list of mounts: /0/destination: is required",
+        prepare=both(running, file("{tmp}/m", '[{"type": "tmpfs"}]')),
+        command="mounts remove {id} {tmp}/m",
+    ),
+    Case(
+        "mounts on the root",
+        "pyrunc mounts failed: {id}: mounts[0] (/): the root of a container cannot be mounted over",
+        prepare=both(running, file("{tmp}/m", '[{"destination": "/", "type": "tmpfs"}]')),
+        command="mounts add {id} {tmp}/m",
+    ),
+    Case(
+        "mounts of a missing source",
+        "pyrunc mounts failed: {id}: mounts[0] (/a): bind /no on /a: open_tree /no: no such file or directory",
+        prepare=both(running, file("{tmp}/m", '[{"destination": "/a", "source": "/no", "options": ["bind"]}]')),
+        command="mounts add {id} {tmp}/m",
+    ),
+    Case(
+        "mounts that are none are removed",
+        "pyrunc mounts failed: {id}: mounts[0] (/bin): unmount /bin: /bin is not a mount point",
+        prepare=both(running, file("{tmp}/m", '[{"destination": "/bin"}]')),
+        command="mounts remove {id} {tmp}/m",
     ),
     Case(
         "update of a missing one",

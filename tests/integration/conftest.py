@@ -1,0 +1,36 @@
+"""Fixtures of containers whose mounts are changed while they are there."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.bundles import BundleFactory
+from tests.support.live import SLEEP, Live, in_userns
+from tests.support.runtime import Pyrunc
+
+
+@pytest.fixture(params=["plain", "userns"])
+def live(request: pytest.FixtureRequest, bundle: BundleFactory, pyrunc: Pyrunc) -> Live:
+    """A running container, without and with a user namespace."""
+    made = bundle(SLEEP)
+    return Live(pyrunc, in_userns(made) if request.param == "userns" else made)
+
+
+@pytest.fixture
+def source(folder: Path) -> Path:
+    """A directory of the host with a file in it, and another mount below."""
+    path = folder / "source"
+    (path / "below").mkdir(parents=True)
+    (path / "file").write_text("of the host\n")
+    return path
+
+
+@pytest.fixture
+def mounted_below(source: Path) -> Iterator[Path]:
+    """A tmpfs in the source directory, on the host."""
+    path = source / "below"
+    subprocess.run(["mount", "-t", "tmpfs", "below", path], check=True)
+    yield path
+    subprocess.run(["umount", path], check=True)
