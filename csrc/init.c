@@ -143,6 +143,7 @@ int main(void)
 
     run_hooks(&setup);
     move_preserved(&setup);
+    start_handing_over(&setup); /* a limit may forbid another thread */
     set_final_limits(&setup);
     const char *interpreter = interpreter_of(program);
     /* Last, so that the filter need not allow what the set-up does; without no_new_privs loading it needs

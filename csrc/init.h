@@ -115,9 +115,12 @@ void set_labels(const struct setup *setup);
 void set_identity(const struct setup *setup);
 void set_final_capabilities(const struct setup *setup);
 void set_final_limits(const struct setup *setup);
-void load_seccomp(const struct setup *setup);
 bool enter_directory(const struct setup *setup);
 void recheck_directory(const struct setup *setup, bool entered);
+
+/* init_seccomp.c */
+void start_handing_over(const struct setup *setup);
+void load_seccomp(const struct setup *setup);
 
 /* init_program.c */
 void add_home(struct setup *setup);

@@ -11,7 +11,6 @@
 #include <linux/magic.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,18 +230,6 @@ void set_final_capabilities(const struct setup *setup)
 {
     if (keeps_sys_admin(setup))
         set_capabilities(&setup->capabilities);
-}
-
-void load_seccomp(const struct setup *setup)
-{
-    if (!setup->seccomp)
-        return;
-    struct sock_fprog program = {
-        .len = (unsigned short)(setup->seccomp_size / sizeof(struct sock_filter)),
-        .filter = (struct sock_filter *)(uintptr_t)setup->seccomp,
-    };
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, setup->seccomp_flags, &program) < 0)
-        fail(errno, "load the seccomp filter", NULL);
 }
 
 /* The raw call says "(unreachable)/..." for a directory outside the root, which a cwd through an open

@@ -29,7 +29,7 @@ struct message_header {
 enum message_type {
     /* runtime to helper */
     MESSAGE_JOIN = 1,     /* enter and make namespaces, fork into them */
-    MESSAGE_CONTINUE = 2, /* the answer to MESSAGE_WAIT */
+    MESSAGE_CONTINUE = 2, /* the answer to MESSAGE_WAIT and MESSAGE_LISTENER */
     MESSAGE_PREPARE = 3,  /* cgroup namespace, procfs for the builder */
     MESSAGE_SETUP = 4,    /* everything about the process */
     MESSAGE_START = 5,    /* run the program */
@@ -40,6 +40,8 @@ enum message_type {
     MESSAGE_PREPARED = 19, /* with the procfs's descriptor if one was asked for */
     MESSAGE_CONSOLE = 20,  /* CONSOLE_NAME, with the master's descriptor */
     MESSAGE_READY = 21,
+    MESSAGE_LISTENER = 22, /* after MESSAGE_START: the seccomp filter's listener, with its descriptor; waits for
+                            * MESSAGE_CONTINUE */
 };
 
 enum record_tag {

@@ -150,8 +150,17 @@ class Container:
 
         channel.send(START)
         state.unlink(START_SOCKET)
-        channel.ended()
+        channel.ended(lambda listener: self.hand_over(listener, record, "created", record.pid))
         self.run_later_hooks(state, record, "poststart", "running")
+
+    def hand_over(self, listener: int, record: Record, status: str, pid: int) -> None:
+        """Gives the seccomp agent the notify descriptor of a process's filter (SCMP_ACT_NOTIFY)."""
+        from pyrunc.security.agent import send_listener
+
+        try:
+            send_listener(listener, self.config()["linux"]["seccomp"], record, status, pid)
+        finally:
+            posix.close(listener)
 
     def run_later_hooks(
         self, state: StateDirectory, record: Record, kind: str, status: str, keep_going: bool = False

@@ -24,6 +24,7 @@ from pyrunc.process_start import (
     add_groups,
     add_security,
     check_preserved,
+    check_seccomp_agent,
     close_all,
     own_moves,
     raise_limits,
@@ -108,6 +109,7 @@ class Creation:
         config = without_own_user(config)
         self.facts = read_facts(options.rootless, options.systemd_cgroup)
         self.plan = Plan(config, id, bundle, self.facts, options.no_pivot)
+        check_seccomp_agent(config, bundle)
         self.record = Record(
             id=id,
             ociVersion=config["ociVersion"],

@@ -22,6 +22,7 @@ from pyrunc.process_start import (
     add_groups,
     add_security,
     check_preserved,
+    check_seccomp_agent,
     close_all,
     own_moves,
     raise_limits,
@@ -61,6 +62,7 @@ class Execution:
         "preserve_fds",
         "record",
         "settings",
+        "status",
     )
 
     def __init__(
@@ -71,12 +73,13 @@ class Execution:
         console_socket: "str | None",
         preserve_fds: int,
         cgroup: "list[str]",
-        paused: bool = False,
+        status: str = "running",
     ) -> None:
         check_preserved(preserve_fds)
         self.container = container
         self.record = record
         self.config = container.config()
+        check_seccomp_agent(self.config, record.bundle)
         self.console_socket = console_socket
         self.preserve_fds = preserve_fds
         self.facts = read_facts()
@@ -91,7 +94,8 @@ class Execution:
             check_exists(self.cgroup_paths, record.cgroups, cgroup)
         self.master = -1
         # What joins a cgroup that is frozen goes on when that is thawed, and not before.
-        self.patience = -1.0 if paused else helper.PATIENCE
+        self.patience = -1.0 if status == "paused" else helper.PATIENCE
+        self.status = status
 
     def perform(self, pid_file: "str | None") -> Helper:
         """Starts the process and returns when its program runs.  The helper is the caller's to close."""
@@ -113,7 +117,9 @@ class Execution:
             if pid_file:
                 write_pid_file(pid_file, process.pid)
             process.channel.send(helper.START)
-            process.channel.ended()
+            process.channel.ended(
+                lambda listener: self.container.hand_over(listener, self.record, self.status, process.pid)
+            )
         except BaseException as error:
             if self.master >= 0:
                 posix.close(self.master)
@@ -201,7 +207,7 @@ def run_exec(
         raise InvalidTransition(f"cannot exec in a {status} container")
     if status == "paused" and not ignore_paused:
         raise InvalidTransition("cannot exec in a paused container (use --ignore-paused to override)")
-    execution = Execution(container, record, process, *options, status == "paused")
+    execution = Execution(container, record, process, *options, status)
     check_console(execution.settings.terminal, detach, execution.console_socket)
     mask = None if detach else hold_signals()
     try:

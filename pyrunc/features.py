@@ -88,21 +88,17 @@ def seccomp_features() -> "tuple[dict[str, Any], str]":
         from pyrunc.security import compile
     except PyruncError:
         return {"enabled": False}, ""
-    asks_agent = takes({"seccomp": {"syscalls": [{"names": ["read"], "action": "SCMP_ACT_NOTIFY"}]}})
-    actions = {*compile.ACTIONS, *compile.NUMBERED_ACTIONS}
-    if not asks_agent:
-        actions.discard("SCMP_ACT_NOTIFY")
     return {
         "enabled": True,
-        "actions": sorted(actions),
+        "actions": sorted({*compile.ACTIONS, *compile.NUMBERED_ACTIONS}),
         "operators": sorted(compile.OPERATORS),
         "archs": sorted(compile.ARCHITECTURES),
         "knownFlags": sorted(seccomp.FLAGS),
-        "supportedFlags": sorted(name for name, flag in seccomp.FLAGS.items() if kernel_has(flag, asks_agent)),
+        "supportedFlags": sorted(name for name, flag in seccomp.FLAGS.items() if kernel_has(flag)),
     }, compile.version()
 
 
-def kernel_has(flag: int, asks_agent: bool) -> bool:
+def kernel_has(flag: int) -> bool:
     """Whether this kernel takes a flag of seccomp(2): it looks at the flags before it looks for the program.
 
     TSYNC (0 here: see seccomp.FLAGS) needs nothing of the kernel.  WAIT_KILLABLE_RECV is about a listener.
@@ -113,8 +109,6 @@ def kernel_has(flag: int, asks_agent: bool) -> bool:
 
     number = SYS_SECCOMP.get(os.uname().machine)
     if flag == seccomp.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV:
-        if not asks_agent:
-            return False
         flag |= seccomp.SECCOMP_FILTER_FLAG_NEW_LISTENER
     if not flag or number is None:
         return not flag

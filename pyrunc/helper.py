@@ -9,7 +9,7 @@ from pyrunc.errors import PyruncError, from_os_error, reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 MAGIC = 0x43525950
 VERSION = 1
@@ -19,7 +19,7 @@ HEADER_SIZE = 16
 
 # enum message_type
 JOIN, CONTINUE, PREPARE, SETUP, START = 1, 2, 3, 4, 5
-ERROR, WAIT, JOINED, PREPARED, CONSOLE, READY = 16, 17, 18, 19, 20, 21
+ERROR, WAIT, JOINED, PREPARED, CONSOLE, READY, LISTENER = 16, 17, 18, 19, 20, 21, 22
 
 # enum record_tag
 TAG_JOIN, TAG_NEW, TAG_FORK, TAG_DUMPABLE, TAG_WAIT_TIME, TAG_OOM_SCORE_ADJ = 1, 2, 3, 4, 5, 6
@@ -184,12 +184,15 @@ class Channel:
             data += part
         return data
 
-    def receive_any(self, start: bytes = b"") -> tuple[int, list[tuple[int, bytes]], list[int]]:
-        """The next message: (type, records, descriptors), whose first bytes may have been read already.
+    def receive_any(
+        self, start: bytes = b"", passed: "Iterable[int]" = ()
+    ) -> tuple[int, list[tuple[int, bytes]], list[int]]:
+        """The next message: (type, records, descriptors), whose first bytes, and the descriptors that came with
+        them, may have been read already.
 
         Raises HelperError for an ERROR message, PyruncError for what is none; no descriptor stays open then.
         """
-        fds: list[int] = []
+        fds = [*passed]
         try:
             type, size, count = header_of(self.read_exactly(HEADER_SIZE, fds, start))
             records = records_of(self.read_exactly(size, fds)) if size else []
@@ -217,19 +220,24 @@ class Channel:
             raise PyruncError(f"pyrunc-init answered out of turn (message {type})")
         return type, records, fds
 
-    def ended(self) -> None:
+    def ended(self, take_listener: "Callable[[int], None] | None" = None) -> None:
         """Waits for the end of the stream, which is the helper's exec.  Raises PyruncError when that failed, and
-        when the helper was killed before it had read MESSAGE_START."""
-        fds: list[int] = []
-        start = self.read_some(1, fds)
-        if not start and not fds:
-            return
-        for fd in fds:
-            posix.close(fd)
-        type, _, fds = self.receive_any(start)
-        for fd in fds:
-            posix.close(fd)
-        raise PyruncError(f"pyrunc-init answered out of turn (message {type})")
+        when the helper was killed before it had read MESSAGE_START.
+
+        take_listener gets (and owns) the descriptor of the seccomp filter's listener; the helper waits for that.
+        """
+        while True:
+            first: list[int] = []
+            start = self.read_some(1, first)
+            if not start and not first:
+                return
+            type, _, fds = self.receive_any(start, first)
+            if type != LISTENER or len(fds) != 1 or take_listener is None:
+                for fd in fds:
+                    posix.close(fd)
+                raise PyruncError(f"pyrunc-init answered out of turn (message {type})")
+            take_listener(fds[0])
+            self.send(CONTINUE)
 
 
 def late(seconds: float, expected: int) -> PyruncError:

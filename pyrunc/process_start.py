@@ -9,6 +9,7 @@ from pyrunc.errors import PyruncError, from_os_error, reason_of
 from pyrunc.launch import Helper, spawn_with, write_proc
 from pyrunc.security.lsm import exec_labels
 from pyrunc.security.seccomp import filter_for
+from pyrunc.spec.rules_linux import uses_notify
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,6 +121,15 @@ def add_security(setup: "Setup", process: "ProcessSettings", config: "dict[str, 
         setup.add_seccomp(compiled)
     for file, label in exec_labels(process):
         setup.add_label(file, label)
+
+
+def check_seccomp_agent(config: "dict[str, Any]", bundle: str) -> None:
+    """Raises PyruncError when the profile asks an agent and there is none where it says."""
+    seccomp = (config.get("linux") or {}).get("seccomp")
+    if seccomp and uses_notify(seccomp):
+        from pyrunc.security.agent import check_agent
+
+        check_agent(seccomp, bundle)
 
 
 def raise_limits(pid: int, process: "ProcessSettings") -> None:

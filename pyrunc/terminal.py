@@ -1,9 +1,8 @@
 """The host's side of a container's terminal: handing its master end over, or relaying it to our own terminal."""
 
 import posix
-from errno import ECONNREFUSED
 
-from pyrunc import foreground, pathnames, syscalls
+from pyrunc import foreground, rendezvous, syscalls
 from pyrunc.errors import PyruncError, from_os_error
 from pyrunc.foreground import POLLIN, SIGCHLD, SIGWINCH
 
@@ -23,9 +22,6 @@ PIPE_BUF = 4096
 # that of what it left running.
 LAST_OUTPUT = 262144
 
-SUN_PATH_MAX = 107
-S_IFSOCK = 0o140000
-
 
 def check_console(terminal: bool, detach: bool, console_socket: "str | None") -> None:
     """Raises PyruncError, with runc's words, when --console-socket and process.terminal do not go together.
@@ -44,47 +40,12 @@ def check_console(terminal: bool, detach: bool, console_socket: "str | None") ->
         )
 
 
-def connect_console(socket_path: str) -> int:
-    """A connection to the AF_UNIX stream socket at socket_path, whose path may be longer than an address holds."""
-    try:
-        if len(syscalls.encode(socket_path)) <= SUN_PATH_MAX:
-            return syscalls.unix_connect(syscalls.AT_FDCWD, socket_path)
-        directory, name = pathnames.split(socket_path)
-        fd = posix.open(directory, posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
-        try:
-            return syscalls.unix_connect(fd, name)
-        finally:
-            posix.close(fd)
-    except (OSError, ValueError) as error:
-        what = f"console socket {socket_path}"
-        if isinstance(error, ValueError):
-            raise PyruncError(str(error), operation=what) from error
-        # The kernel has one errno for a file of another kind and for a socket where nobody listens.
-        if error.errno == ECONNREFUSED and not is_socket(socket_path):
-            raise PyruncError("is not a socket", operation=what, errno=ECONNREFUSED) from error
-        raise from_os_error(error, operation=what) from error
-
-
-def is_socket(path: str) -> bool:
-    """Whether the path leads to a socket, or to nothing any more."""
-    try:
-        return posix.stat(path).st_mode & pathnames.S_IFMT == S_IFSOCK
-    except OSError:
-        return True
-
-
 def send_console(socket_path: str, master_fd: int, name: str) -> None:
     """Sends the master end of the container's terminal to whoever listens at socket_path (runc's protocol).
 
     One message: the descriptor, and name (such as "/dev/pts/0") as its payload.  Raises PyruncError.
     """
-    connection = connect_console(socket_path)
-    try:
-        syscalls.send(connection, syscalls.encode(name), (master_fd,))
-    except OSError as error:
-        raise from_os_error(error, operation=f"console socket {socket_path}") from error
-    finally:
-        posix.close(connection)
+    rendezvous.send(socket_path, "console socket", syscalls.encode(name), (master_fd,))
 
 
 def adopt_size(master_fd: int) -> None:

@@ -76,9 +76,9 @@ ARCHITECTURES = {
     "SCMP_ARCH_SH": 0x4000002A,
     "SCMP_ARCH_SHEB": 0x0000002A,
 }
-# A default action under which a system call that nobody knew is not refused.  A tracer counts as one: it answers
-# unknown calls itself.
-PERMISSIVE = ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE")
+# A default action under which a system call that nobody knew is not refused.  A tracer and an agent answer unknown
+# calls themselves.
+PERMISSIVE = ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_NOTIFY")
 
 SCMP_FLTATR_CTL_OPTIMIZE = pyseccomp.Attr.CTL_OPTIMIZE
 _NO_SUCH_SYSCALL = -1  # __NR_SCMP_ERROR
@@ -110,9 +110,6 @@ def compile_profile(seccomp: "Mapping[str, Any]", *, tree: bool = True) -> Compi
     """
     default_name = seccomp["defaultAction"]
     default = _action(default_name, seccomp.get("defaultErrnoRet"), "linux.seccomp.default", "Action", "ErrnoRet")
-    if default_name == "SCMP_ACT_NOTIFY":
-        # Nobody could be told: sending the listener's descriptor would itself have to be answered by it.
-        raise ConfigError("linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be the default action")
     archs = _architectures(seccomp.get("architectures") or ())
     try:
         native = pyseccomp.system_arch()
@@ -214,8 +211,6 @@ def _rules(entries: "list[dict[str, Any]] | tuple[()]") -> tuple[dict[str, list[
         action = _action(entry["action"], entry.get("errnoRet"), f"{place}.", "action", "errnoRet")
         alternatives = _conditions(entry.get("args") or (), place)
         for name in entry["names"]:
-            if entry["action"] == "SCMP_ACT_NOTIFY" and name == "write":
-                raise ConfigError(f"{place}: SCMP_ACT_NOTIFY cannot be used for the system call write")
             if pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name) == _NO_SUCH_SYSCALL:
                 unknown[name] = None
                 continue

@@ -10,6 +10,7 @@ import posix
 from _imp import source_hash
 
 from pyrunc.errors import ConfigError
+from pyrunc.spec.rules_linux import uses_notify
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,9 +102,8 @@ def filter_flags(seccomp: "Mapping[str, Any]") -> "tuple[int, list[str]]":
         if name not in FLAGS:
             raise ConfigError(f'linux.seccomp.flags[{number}]: unknown seccomp flag "{name}"')
         flags |= FLAGS[name]
-    notifies = any(entry["action"] == "SCMP_ACT_NOTIFY" for entry in seccomp.get("syscalls") or ())
     warnings = []
-    if notifies:
+    if uses_notify(seccomp):
         flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER
     elif flags & SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV:
         # About a listener that there will not be; the kernel refuses it alone.

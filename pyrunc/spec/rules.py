@@ -23,11 +23,8 @@ ID_MAP_OPTIONS = frozenset(("idmap", "ridmap"))
 def unsupported(config: "Section") -> "list[tuple[str, str]]":
     """What the specification has and this runtime does not do yet: refused by name, not ignored."""
     linux = config.get("linux", {})
-    seccomp = linux.get("seccomp", {})
     asked = (
         ("/linux/intelRdt", bool(linux.get("intelRdt"))),
-        # A path that no rule uses has no effect (config-linux.md#seccomp).
-        ("/linux/seccomp/listenerPath", bool(seccomp) and rules_linux.uses_notify(seccomp)),
     )
     return [(pointer, "is not supported yet by pyrunc") for pointer, is_asked in asked if is_asked]
 

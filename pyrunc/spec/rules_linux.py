@@ -294,20 +294,18 @@ def _errno(pointer: str, action: str, value: "int | None") -> "Problems":
 
 
 def seccomp_notify(seccomp: "Section") -> "Problems":
-    """config-linux.md#seccomp: NOTIFY needs someone to listen, and cannot be the answer to every call."""
+    """config-linux.md#seccomp: NOTIFY needs someone to listen."""
     listener = seccomp.get("listenerPath", "")
     if seccomp.get("listenerMetadata") and not listener:
         yield "/listenerMetadata", "must not be set without listenerPath"
-    if seccomp["defaultAction"] == "SCMP_ACT_NOTIFY":
-        yield "/defaultAction", "SCMP_ACT_NOTIFY cannot be the default: not even the agent's answer would get through"
     if uses_notify(seccomp) and not listener:
         yield "/listenerPath", "is required where SCMP_ACT_NOTIFY is used"
     yield from nul_byte(listener, "/listenerPath")
 
 
 def uses_notify(seccomp: "Section") -> bool:
-    """Whether some rule asks the agent."""
-    return any(rule["action"] == "SCMP_ACT_NOTIFY" for rule in seccomp.get("syscalls", ()))
+    """Whether an agent is asked."""
+    return "SCMP_ACT_NOTIFY" in (seccomp["defaultAction"], *[rule["action"] for rule in seccomp.get("syscalls", ())])
 
 
 def seccomp_conditions(seccomp: "Section") -> "Problems":

@@ -128,6 +128,7 @@ def test_in_single_bytes(ends: Ends) -> None:
     assert channel.receive(helper.JOINED)[0] == helper.JOINED
 
 
+LISTENER = message(helper.LISTENER, (), 1)
 ERROR = message(
     helper.ERROR,
     [record(helper.TAG_ERRNO, u32(2)), record(helper.TAG_STEP, text("exec")), record(helper.TAG_REASON, text("gone"))],
@@ -181,6 +182,34 @@ def test_no_exec(ends: Ends, rest: bytes) -> None:
     give(theirs, rest)
     with pytest.raises(PyruncError):
         channel.ended()
+
+
+def test_a_listener_before_exec(ends: Ends) -> None:
+    """Whoever asked for it owns it, and the helper goes on."""
+    channel, theirs = ends
+    taken: list[int] = []
+    with open("/dev/null") as file:
+        syscalls.send(theirs, LISTENER, [file.fileno()])
+    os.set_blocking(theirs, False)
+
+    def take(listener: int) -> None:
+        taken.append(listener)
+        give(theirs, b"")
+
+    with pytest.raises(PyruncError, match="was killed"):  # `give` closes before the CONTINUE is read
+        channel.ended(take)
+    (fd,) = taken
+    os.close(fd)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_listener_that_was_not_asked_for(ends: Ends, count: int) -> None:
+    """Nor is one without a descriptor, or with two; none of them stays open (the fixture looks)."""
+    channel, theirs = ends
+    with open("/dev/null") as file:
+        give(theirs, message(helper.LISTENER, (), count), [file.fileno()] * count)
+    with pytest.raises(PyruncError, match=r"out of turn|malformed"):
+        channel.ended(None if count == 1 else os.close)
 
 
 def test_sending_a_closed_descriptor(ends: Ends) -> None:

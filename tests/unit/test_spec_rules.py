@@ -307,11 +307,7 @@ BROKEN: list[tuple[Any, str, str]] = [
         "SCMP_ACT_KILL does not support a return value",
     ),
     (seccomp(listenerMetadata="x"), "/linux/seccomp/listenerMetadata", "must not be set without listenerPath"),
-    (
-        seccomp("SCMP_ACT_NOTIFY"),
-        "/linux/seccomp/defaultAction",
-        "SCMP_ACT_NOTIFY cannot be the default: not even the agent's answer would get through",
-    ),
+    (seccomp("SCMP_ACT_NOTIFY"), "/linux/seccomp/listenerPath", "is required where SCMP_ACT_NOTIFY is used"),
     (
         seccomp(syscalls=rule("SCMP_ACT_NOTIFY")),
         "/linux/seccomp/listenerPath",

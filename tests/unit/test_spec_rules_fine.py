@@ -72,6 +72,7 @@ FINE = [
     linux(memoryPolicy={"mode": "MPOL_BIND", "nodes": "1023-1026, 4", "flags": ["MPOL_F_NUMA_BALANCING"]}),
     seccomp("SCMP_ACT_ERRNO", defaultErrnoRet=38, syscalls=rule("SCMP_ACT_TRACE", errnoRet=65535)),
     seccomp(listenerPath="/s", listenerMetadata="x", syscalls=rule("SCMP_ACT_NOTIFY")),
+    seccomp("SCMP_ACT_NOTIFY", listenerPath="s"),
     resources(devices=[{"allow": True, "type": "c", "major": -1, "minor": 5, "access": ""}]),
     resources(hugepageLimits=[{"pageSize": "64KB", "limit": 0}], rdma={"mlx5_1": {"hcaHandles": 1}}),
     resources(unified={"memory.high": "max\n"}),
@@ -157,7 +158,6 @@ def test_sysctl_path(name: str, path: str) -> None:
 
 UNSUPPORTED = {
     "/linux/intelRdt": linux(intelRdt={"closID": "x"}),
-    "/linux/seccomp/listenerPath": seccomp(listenerPath="/s", syscalls=rule("SCMP_ACT_NOTIFY")),
 }
 
 

@@ -212,12 +212,25 @@ CASES = [
     ),
     Case(
         "seccomp notify without listener",
-        "pyrunc create failed: {id}: config.json: /linux/seccomp/listenerPath: is not supported yet by pyrunc",
+        "pyrunc create failed: {id}: config.json: /linux/seccomp/listenerPath: is required where "
+        "SCMP_ACT_NOTIFY is used",
         [rule(action="SCMP_ACT_NOTIFY")],
     ),
     Case(
         "seccomp listener missing",
-        "pyrunc create failed: {id}: config.json: /linux/seccomp/listenerPath: is not supported yet by pyrunc",
+        "pyrunc create failed: {id}: linux.seccomp.listenerPath: seccomp agent /nowhere.sock: no such file or "
+        "directory",
         [seccomp(listenerPath="/nowhere.sock", syscalls=[{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}])],
+    ),
+    Case(
+        "seccomp listener no socket",
+        "pyrunc create failed: {id}: linux.seccomp.listenerPath: seccomp agent /dev/null: is not a socket",
+        [seccomp(listenerPath="/dev/null", defaultAction="SCMP_ACT_NOTIFY")],
+    ),
+    Case(
+        "seccomp metadata without listener",
+        "pyrunc create failed: {id}: config.json: /linux/seccomp/listenerMetadata: must not be set without "
+        "listenerPath",
+        [seccomp(listenerMetadata="x")],
     ),
 ]
