@@ -1,7 +1,7 @@
 """The state root, the directory that holds the containers' state directories, and the names that those may have."""
 
 import posix
-from errno import ELOOP, ENOENT, ENOSPC, ENOTDIR, EROFS
+from errno import EACCES, ELOOP, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS
 
 from pyrunc import pathnames
 from pyrunc.errors import PyruncError, from_os_error, reason_of
@@ -99,7 +99,10 @@ def open_root(root: str, *, make: bool) -> int:
     except OSError as error:
         if error.errno == ENOENT and not make:
             raise
-        raise failure(error, f"open the state root {root}") from error
+        refusal = failure(error, f"open the state root {root}")
+        if error.errno in (EACCES, EPERM):
+            refusal.hint = foreign_hint(root, uid)
+        raise refusal from error
     status = posix.fstat(fd)
     if status.st_uid == uid and not status.st_mode & 0o022:
         return fd
@@ -110,6 +113,18 @@ def open_root(root: str, *, make: bool) -> int:
         f"the state root {root} can be written by others (mode {status.st_mode & 0o7777:04o})",
         hint=f"chmod go-w {root}, or name another with --root",
     )
+
+
+def foreign_hint(root: str, uid: int) -> str:
+    """What to do when the state root may not be made or opened: the usual cause is another user's XDG_RUNTIME_DIR."""
+    runtime_dir = pathnames.environ().get("XDG_RUNTIME_DIR", "")
+    if not runtime_dir or not root.startswith(runtime_dir):
+        return "name a directory of your own with --root"
+    whose = "is not there, or hidden"
+    if pathnames.exists(runtime_dir):
+        owner = posix.stat(runtime_dir).st_uid
+        whose = f"belongs to user {owner}, not to {uid}" if owner != uid else "is not to be written"
+    return f"XDG_RUNTIME_DIR={runtime_dir} {whose}: su and sudo keep it. Log in anew, or name a directory with --root"
 
 
 def own_link(path: str, uid: int) -> bool:

@@ -5,7 +5,7 @@
 
 import posix
 import time
-from errno import EBUSY, ENAMETOOLONG, ENODEV, ENOENT, ENOTEMPTY, EOPNOTSUPP
+from errno import EACCES, EBUSY, ENAMETOOLONG, ENODEV, ENOENT, ENOTEMPTY, EOPNOTSUPP
 
 from pyrunc import pathnames
 from pyrunc.cgroups.files import pids_in, read_file, walk, write_file
@@ -38,7 +38,12 @@ def attach(paths: "dict[str, str]", pid: int, beside: int = 0) -> None:
                     raise
         except OSError as error:
             reason = f"{path}: {reason_of(error.errno or 0)}"
-            raise PyruncError(reason, operation=f"move process {pid}", errno=error.errno or 0) from error
+            hint = ""
+            if error.errno == EACCES:
+                hint = (
+                    "the cgroup that a user moves a process from and the one it goes to must lie below one that is his"
+                )
+            raise PyruncError(reason, operation=f"move process {pid}", hint=hint, errno=error.errno or 0) from error
 
 
 def write_pid(path: str, text: bytes, dir_fd: "int | None" = None) -> None:

@@ -1,13 +1,15 @@
-"""Fixtures of containers whose mounts are changed while they are there."""
+"""Fixtures of several integration tests: an ordinary user, and containers whose mounts are changed while they run."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.bundles import BundleFactory
+from tests.support.bundles import Bundle, BundleFactory
 from tests.support.live import SLEEP, Live, in_userns
+from tests.support.ordinary_user import OrdinaryUser, given
 from tests.support.runtime import Pyrunc
 
 
@@ -34,3 +36,28 @@ def mounted_below(source: Path) -> Iterator[Path]:
     subprocess.run(["mount", "-t", "tmpfs", "below", path], check=True)
     yield path
     subprocess.run(["umount", path], check=True)
+
+
+@pytest.fixture
+def user(runtime: Path, folder: Path) -> Iterator[OrdinaryUser]:
+    """The command as an ordinary user has it."""
+    command = OrdinaryUser(runtime, folder)
+    try:
+        may = subprocess.run(command.as_user("test", "-x", str(runtime)))
+        if may.returncode:
+            pytest.skip("the checkout is not open to other users")
+        yield command
+        assert not command.delete_all()
+        assert command.containers() == []
+    finally:
+        command.close()
+
+
+@pytest.fixture
+def rootless(bundle: BundleFactory) -> Callable[..., Bundle]:
+    """rootless(args) makes a bundle from the configuration that `spec --rootless` writes."""
+
+    def make(*args: Any, ranges: bool = False, **options: Any) -> Bundle:
+        return given(bundle(*args, rootless=True, **options), ranges=ranges)
+
+    return make

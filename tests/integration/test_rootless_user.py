@@ -3,46 +3,21 @@
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support import processes
-from tests.support.bundles import Bundle, BundleFactory
+from tests.support.bundles import Bundle
 from tests.support.inside import see
-from tests.support.ordinary_user import NAME, SUBORDINATE, UID, OrdinaryUser, given
+from tests.support.ordinary_user import NAME, SUBORDINATE, UID, OrdinaryUser
 
 pytestmark = pytest.mark.root
 
 FIRST, SIZE = SUBORDINATE
 SLEEP = ("/bin/sleep", "1000")
-
-
-@pytest.fixture
-def user(runtime: Path, folder: Path) -> Iterator[OrdinaryUser]:
-    """The command as an ordinary user has it."""
-    command = OrdinaryUser(runtime, folder)
-    try:
-        may = subprocess.run(command.as_user("test", "-x", str(runtime)))
-        if may.returncode:
-            pytest.skip("the checkout is not open to other users")
-        yield command
-        assert not command.delete_all()
-        assert command.containers() == []
-    finally:
-        command.close()
-
-
-@pytest.fixture
-def rootless(bundle: BundleFactory) -> Callable[..., Bundle]:
-    """rootless(args) makes a bundle from the configuration that `spec --rootless` writes."""
-
-    def make(*args: Any, ranges: bool = False, **options: Any) -> Bundle:
-        return given(bundle(*args, rootless=True, **options), ranges=ranges)
-
-    return make
 
 
 def see_as(caller: OrdinaryUser, made: Bundle, *asked: str, **process: Any) -> dict[str, Any]:
