@@ -48,8 +48,8 @@ def deciding(record: Record) -> "tuple[str, Identity | None]":
 
 
 def find(kind: str, wanted: "Identity") -> "list[int]":
-    """The processes in that namespace or in those below it."""
-    return [pid for pid in all_pids() if is_inside(pid, kind, wanted)]
+    """The living processes in that namespace or in those below it."""
+    return [pid for pid in all_pids() if is_inside(pid, kind, wanted) and not is_zombie(pid)]
 
 
 def all_pids() -> "list[int]":
@@ -121,7 +121,7 @@ def signal_all(record: Record, signal: int) -> None:
         send_first(record, signal)
         return
     deadline = time.monotonic() + KILL_PATIENCE
-    while pids := [pid for pid in find(kind, wanted) if not is_zombie(pid)]:
+    while pids := find(kind, wanted):
         for pid in pids:
             send(pid, signal, kind, wanted)
         if signal != SIGKILL:

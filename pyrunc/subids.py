@@ -60,7 +60,8 @@ def call_program(pid: int, kind: str, maps: "IdMap") -> None:
             f"{program}: not found",
             operation=operation,
             place=place,
-            hint=f"it maps more than the user's own {kind}, and is in the package uidmap (or shadow-utils)",
+            hint=own_id_hint(kind, maps)
+            or f"it maps more than the user's own {kind}, and is in the package uidmap (or shadow-utils)",
         )
     arguments = [program, str(pid)]
     for inside, outside, size in maps:
@@ -151,7 +152,15 @@ def hint_for(path: str, kind: str, maps: "IdMap") -> str:
         return f"{path} gains no privileges: its file system is mounted nosuid"
     if not posix.stat(path).st_mode & S_ISUID and not has_capabilities(path):
         return f"{path} has neither the set-user-ID bit nor file capabilities: install the package uidmap again"
-    return subordinate_hint(kind, maps)
+    return own_id_hint(kind, maps) or subordinate_hint(kind, maps)
+
+
+def own_id_hint(kind: str, maps: "IdMap") -> str:
+    """For a configuration that somebody else's `spec --rootless` has written: a single id, but not the caller's."""
+    if len(maps) != 1 or maps[0][2] != 1:
+        return ""
+    own = posix.geteuid() if kind == "uid" else posix.getegid()
+    return f"linux.{kind}Mappings maps {maps[0][1]}, the caller is {own}: `pyrunc spec --rootless` maps the caller"
 
 
 def has_capabilities(path: str) -> bool:

@@ -154,6 +154,16 @@ def test_subordinate_ids_that_are_not_allowed(
     assert refusal(user, rootless(ranges=True)) == (f"linux.uidMappings: write uid_map: {reason}", hint)
 
 
+def test_the_configuration_of_another_user(user: OrdinaryUser, rootless: Callable[..., Bundle]) -> None:
+    made = rootless()
+    for kind in ("uidMappings", "gidMappings"):
+        made.config["linux"][kind] = [{"containerID": 0, "hostID": UID + 1, "size": 1}]
+    reason, hint = refusal(user, made)
+    expected = f"newuidmap: uid range [0-1) -> [{UID + 1}-{UID + 2}) not allowed"
+    assert reason == f"linux.uidMappings: write uid_map: {expected}"
+    assert hint == f"linux.uidMappings maps {UID + 1}, the caller is {UID}: `pyrunc spec --rootless` maps the caller"
+
+
 def test_without_new_privileges(user: OrdinaryUser, rootless: Callable[..., Bundle]) -> None:
     user.groups = "--no-new-privs --clear-groups"
     reason, hint = refusal(user, rootless(ranges=True))
