@@ -84,6 +84,7 @@ def test_limits_and_the_freezer(user: OrdinaryUser, rootless: Callable[..., Bund
     assert not os.path.exists(own)
 
 
+@pytest.mark.cgroup1  # test_rootless_delegated.py has it for cgroup2
 def test_a_limit_that_was_not_delegated(
     user: OrdinaryUser, rootless: Callable[..., Bundle], delegated: "list[str]"
 ) -> None:
