@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from conformance import enclosure
 from conformance.engine.base import Engine
 from conformance.engine.operation import OPERATIONS, CannotRun, Operation
 from conformance.report import page, table
@@ -19,7 +20,9 @@ from tests.support.rootfs import RootTemplate
 
 # Name of the engine: its module and class, and the modules with its operations.
 ENGINES = {
-    "podman": ("podman", "Podman", ("podman_containers",)),
+    "podman": ("podman", "Podman", ("container_life", "podman_more")),
+    "docker-userns": ("docker", "DockerUserns", ("container_life", "docker_more")),
+    "docker": ("docker", "Docker", ("container_life", "docker_more")),
 }
 PACKAGE = "conformance.engine"
 
@@ -27,6 +30,7 @@ PACKAGE = "conformance.engine"
 def main(argv: "list[str] | None" = None) -> int:
     """Performs one command line; 1 when an operation that runc does fails with the runtime."""
     options = parsed(argv)
+    enclosure.enter("conformance.run_engines", sys.argv[1:] if argv is None else argv)
     names = options.engine or list(ENGINES)
     runtimes = [Path(found) for found in map(shutil.which, (options.runtime, options.control)) if found]
     if not runtimes or shutil.which(options.runtime) is None:
@@ -34,6 +38,7 @@ def main(argv: "list[str] | None" = None) -> int:
         return 2
     with tempfile.TemporaryDirectory(prefix="pyrunc-eng-", dir="/var/tmp") as name:
         folder = Path(name)
+        folder.chmod(0o755)  # mapped users go through it
         image = make_image(folder)
         runs = [Run(str(path), version_of(path), f"Linux {platform.release()}") for path in runtimes]
         for engine in names:

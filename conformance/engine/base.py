@@ -93,6 +93,12 @@ class Engine:
         self.daemons.append(started)
         return started
 
+    def file(self, name: str, text: str) -> Path:
+        """A file below the folder."""
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
     def needs(self, *programs: str) -> None:
         """Raises CannotRun when one of the programs is not installed."""
         for program in programs:

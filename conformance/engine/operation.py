@@ -30,11 +30,11 @@ class Operation:
     seconds: float
 
 
-def operation(engine: str, name: str, *, core: bool = False, seconds: float = 60) -> Callable[[Action], Action]:
-    """Makes a function an operation of an engine."""
+def operation(engines: str, name: str, *, core: bool = False, seconds: float = 60) -> Callable[[Action], Action]:
+    """Makes a function an operation of these engines (words)."""
 
     def register(action: Action) -> Action:
-        OPERATIONS.append(Operation(engine, name, action, core, seconds))
+        OPERATIONS.extend(Operation(engine, name, action, core, seconds) for engine in engines.split())
         return action
 
     return register

@@ -1,8 +1,7 @@
 """podman: no daemon; all its state below one folder, its configuration in a file that only our calls see."""
 
-from pathlib import Path
-
-from conformance.engine.base import Engine, is_file_system, until
+from conformance.engine.base import is_file_system
+from conformance.engine.containers import ContainerEngine
 
 CONFIGURATION = """\
 [containers]
@@ -22,7 +21,7 @@ network_config_dir = "{folder}/networks"
 """
 
 
-class Podman(Engine):
+class Podman(ContainerEngine):
     """podman as root."""
 
     name = "podman"
@@ -57,32 +56,6 @@ class Podman(Engine):
         places = ["--root", str(self.folder / "storage"), "--runroot", str(self.folder / "run/storage")]
         return ["podman", *places, "--storage-driver", driver, "--tmpdir", str(self.folder / "run/libpod")]
 
-    def run(self, *args: str, status: int = 0) -> str:
-        """The output of `podman run --rm --network none ARGS`, which ends with the status."""
-        done = self.call("run", "--rm", "--network", "none", *args)
-        assert done.returncode == status, f"status {done.returncode}: {done.stderr.strip()[-500:]}"
-        return done.stdout
-
-    def detached(self, *args: str) -> str:
-        """The name of a running container, made with these options, image and command."""
-        name = self.new_name()
-        self.ok("run", "--detach", "--name", name, "--network", "none", *args)
-        return name
-
-    def inspect(self, name: str, format: str) -> str:
-        """One thing that podman knows of a container."""
-        return self.ok("inspect", "--format", format, name).strip()
-
-    def wait_log(self, name: str, text: str) -> None:
-        """Waits until the container has written the text."""
-        until(lambda: text in self.ok("logs", name), f"{text!r} in the log of {name}")
-
     def remove(self, name: str) -> None:
-        """Removes a container, running or not."""
+        """Without the ten seconds of grace."""
         self.ok("rm", "--force", "--time", "0", name)
-
-    def file(self, name: str, text: str) -> Path:
-        """A file below the folder."""
-        path = self.folder / name
-        path.write_text(text)
-        return path

@@ -36,9 +36,12 @@ def show_engines(runs: list[Run]) -> None:
         shown.add_row(row[0].level, row[0].title, *cells)
     console.print(shown)
     for run in runs:
+        reasons: dict[tuple[str, str, str], list[str]] = {}
         for one in run.outcomes:
-            if one.result != PASS and one.reason:
-                console.print(f"{run.version}: {one.level}: {one.title}: {one.result}: {one.reason}", markup=False)
+            if one.result != PASS:
+                reasons.setdefault((one.level, one.result, one.reason), []).append(one.title)
+        for (engine, result, reason), titles in reasons.items():
+            console.print(f"{run.version}: {engine}: {', '.join(titles)}: {result}: {reason}", markup=False)
     if len(runs) > 1:
         both = [
             row for row in zip(*(run.outcomes for run in runs), strict=True) if {one.result for one in row} == {PASS}

@@ -1,0 +1,107 @@
+"""docker: dockerd and a containerd of its own, with state below one folder."""
+
+import json
+import subprocess
+
+from conformance.engine.base import is_file_system, until
+from conformance.engine.containers import ContainerEngine
+from conformance.engine.operation import CannotRun
+
+
+class Docker(ContainerEngine):
+    """docker with the runtime as its default, and as the `runc` of BuildKit."""
+
+    name = "docker"
+    program = "/usr/bin/docker"
+    package = "docker.io"
+    # Options of dockerd.
+    options: tuple[str, ...] = ()
+    top_columns = ("-o", "pid,args")
+
+    def swap(self, limit: str) -> list[str]:
+        """dockerd wants the swap limit above that of memory in the same call."""
+        return ["--memory-swap", limit]
+
+    def start(self) -> None:
+        """Starts containerd and dockerd, imports the image."""
+        self.needs("dockerd", "containerd", self.program)
+        self.daemons_up()
+        self.ok("import", "--change", "CMD /bin/sh", str(self.image), "img", timeout=120)
+
+    def daemons_up(self) -> None:
+        """Starts containerd and dockerd."""
+        run, bin = self.folder / "run", self.folder / "bin"
+        run.mkdir(exist_ok=True)
+        bin.mkdir(exist_ok=True)
+        # BuildKit in dockerd takes the command of this name, whatever the configuration says.
+        if not (bin / "runc").exists():
+            (bin / "runc").symlink_to(self.runtime)
+        path = {"PATH": f"{bin}:{self.environment['PATH']}"}
+        socket = run / "containerd.sock"
+        configuration = self.folder / "containerd.toml"
+        configuration.write_text(
+            f'version = 2\nroot = "{self.folder}/containerd"\nstate = "{run}/containerd"\n'
+            f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\n  address = "{socket}"\n'
+        )
+        self.daemon("containerd", "--config", str(configuration), env=path)
+        until(socket.exists, "containerd's socket", 30)
+        settings = {
+            "runtimes": {"under-test": {"path": str(self.runtime)}},
+            "default-runtime": "under-test",
+            "storage-driver": "vfs" if is_file_system(self.folder, "overlayfs") else "overlay2",
+            "exec-opts": ["native.cgroupdriver=cgroupfs"],
+            "containerd": str(socket),
+            "data-root": str(self.folder / "data"),
+            "exec-root": str(run / "docker"),
+            "pidfile": str(run / "docker.pid"),
+            "hosts": [f"unix://{run}/docker.sock"],
+        }
+        (self.folder / "daemon.json").write_text(json.dumps(settings))
+        started = self.daemon("dockerd", "--config-file", str(self.folder / "daemon.json"), *self.options, env=path)
+        until(lambda: started.poll() is not None or self.answers(), "dockerd", 60)
+        if started.poll() is not None:
+            log = (self.folder / "dockerd.log").read_text(errors="replace").strip().splitlines()
+            raise CannotRun(f"dockerd does not start: {log[-1] if log else ''}")
+
+    def answers(self) -> bool:
+        """Whether dockerd answers."""
+        return self.call("version").returncode == 0
+
+    def stop(self) -> None:
+        """Removes the containers first."""
+        if self.daemons:
+            listed = self.call("ps", "--all", "--quiet").stdout.split()
+            if listed:
+                self.call("rm", "--force", "--volumes", *listed)
+        super().stop()
+        subprocess.run(["rmdir", "/sys/fs/cgroup/docker"], capture_output=True)
+
+    def arguments(self) -> list[str]:
+        """The socket."""
+        return [self.program, "--host", f"unix://{self.folder}/run/docker.sock"]
+
+
+class DockerUserns(Docker):
+    """docker with userns-remap."""
+
+    name = "docker-userns"
+
+    def start(self) -> None:
+        """With ids of a user that /etc/subuid gives in this run's namespaces only."""
+        for kind in ("subuid", "subgid"):
+            made = self.folder / kind
+            made.write_text("remapped:300000:65536\n")
+            subprocess.run(["mount", "--bind", made, f"/etc/{kind}"], check=True)
+        for name, line in (("passwd", "remapped:x:3999:3999::/:/bin/false"), ("group", "remapped:x:3999:")):
+            made = self.folder / name
+            with open(f"/etc/{name}") as file:
+                made.write_text(file.read() + line + "\n")
+            subprocess.run(["mount", "--bind", made, f"/etc/{name}"], check=True)
+        self.options = ("--userns-remap=remapped",)
+        super().start()
+
+    def stop(self) -> None:
+        """Takes the binds away again."""
+        super().stop()
+        for name in ("subuid", "subgid", "passwd", "group"):
+            subprocess.run(["umount", f"/etc/{name}"], capture_output=True)
