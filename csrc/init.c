@@ -73,7 +73,8 @@ static bool is_start(struct message *message)
     return false;
 }
 
-/* Waits on the listener for a `start` that really sends MESSAGE_START; others come and go, and are told. */
+/* Waits on the listener for a `start` that really sends MESSAGE_START; others come and go, and are told.  So are all
+ * where there is no program: then this waits for ever. */
 static void wait_for_start(const struct setup *setup)
 {
     struct message message;
@@ -85,8 +86,11 @@ static void wait_for_start(const struct setup *setup)
     close(CONTROL_FD);
     for (;;) {
         control = accept4(setup->listener, NULL, NULL, SOCK_CLOEXEC);
-        if (control >= 0 && is_start(&message))
-            break;
+        if (control >= 0 && is_start(&message)) {
+            if (setup->arg_count > 0)
+                break;
+            report(EINVAL, "start", NULL, "there is no process to start");
+        }
         if (control >= 0)
             close(control);
         else if (errno != EINTR && errno != ECONNABORTED)
@@ -135,7 +139,7 @@ int main(void)
         fail(errno, "become non-dumpable", NULL);
     decode_setup(&message, &setup);
     apply(&setup);
-    const char *program = find_program(&setup);
+    const char *program = setup.arg_count > 0 ? find_program(&setup) : NULL;
 
     prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
     reply(MESSAGE_READY, NULL, 0, -1);

@@ -176,7 +176,7 @@ static void check(const struct message *message, const struct setup *setup)
 {
     if (message->fd_count > 0 && !setup->preserve)
         malformed(TAG_FDS);
-    if (setup->arg_count == 0)
+    if (setup->arg_count == 0 && setup->listener < 0) /* a program can only be lacking as long as nobody starts it */
         malformed(TAG_ARG);
     /* To setresuid(2) the highest number means "leave it", which would be root. */
     if (!setup->has_ids || setup->ids.uid == UINT32_MAX || setup->ids.gid == UINT32_MAX)

@@ -77,6 +77,8 @@ class Container:
         from pyrunc.foreground import hold_signals, release_signals, wait_foreground
 
         creation = Creation(root, id, pathnames.abspath(bundle), Options(**options))
+        if not creation.record.process:
+            raise no_process()
         check_console(creation.plan.process.terminal, detach, creation.options.console_socket)
         mask = None if detach else hold_signals()
         try:
@@ -128,6 +130,8 @@ class Container:
                     "stopped": "cannot start a container that has stopped",
                 }
                 raise InvalidTransition(reasons.get(status, f"cannot start a container that is {status}"))
+            if not record.process:
+                raise no_process()
             try:
                 channel = Channel(syscalls.unix_connect(state.fd, START_SOCKET))
             except OSError as error:
@@ -342,6 +346,13 @@ def list_containers(root: str) -> "list[dict[str, object]]":
     from pyrunc.listing import list_containers as listed
 
     return listed(root)
+
+
+def no_process() -> PyruncError:
+    """The error for a container that was created without a process and is to be started (runtime.md, "Start")."""
+    return PyruncError(
+        "there is no process to start", place="process", hint="a container without one cannot be started"
+    )
 
 
 def close_fd(fd: int) -> None:

@@ -123,6 +123,7 @@ class Creation:
                 entry["type"]: entry.get("path") or "" for entry in (config.get("linux") or {}).get("namespaces") or ()
             },
             keyring=not options.no_new_keyring,
+            process="process" in config,
             own_pidns=self.plan.own_pidns,
             rootless=not self.facts.privileged,
             systemd_cgroup=self.plan.cgroup.scope.kind if self.plan.cgroup.scope else "",

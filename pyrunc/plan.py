@@ -2,12 +2,11 @@
 
 from pyrunc import pathnames
 from pyrunc.cgroups.plan import plan_cgroup
-from pyrunc.errors import PyruncError
 from pyrunc.namespaces import CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, plan_namespaces
 from pyrunc.operations.options import PROPAGATION
 from pyrunc.operations.plan import plan_filesystem
 from pyrunc.operations.rootfs import SetPropagation
-from pyrunc.process import plan_process
+from pyrunc.process import ProcessSettings, plan_process
 from pyrunc.security.capabilities import ALL, plan_capabilities
 from pyrunc.spec.rules_linux import sysctl_path
 
@@ -18,6 +17,10 @@ if TYPE_CHECKING:
     from pyrunc.facts import HostFacts
     from pyrunc.network import NetDevice
     from pyrunc.operations.base import Operation
+
+
+NO_PROCESS: "dict[str, Any]" = {"args": [], "cwd": "/", "noNewPrivileges": True}
+"""What a container without `process` is made with (it cannot be started): its helper waits, and may do nothing else."""
 
 
 class Plan:
@@ -70,12 +73,11 @@ class Plan:
 
             check(config, facts.gid)
         self.cgroup = plan_cgroup(config, id, facts.cgroup, rootless=facts.rootless_cgroups, systemd=facts.systemd)
-        if "process" not in config:
-            raise PyruncError("there is no process to create", place="process")
-        self.process = plan_process(config["process"], linux)
+        process = config.get("process") or NO_PROCESS
+        self.process = plan_process(process, linux) if "process" in config else ProcessSettings(process, {})
         # The first process of a user namespace has every capability there, whatever the runtime has outside.
         permitted, bounding = (ALL, ALL) if self.in_userns else (facts.permitted, facts.bounding)
-        self.capabilities = plan_capabilities(config["process"], facts.last_cap, permitted, bounding)
+        self.capabilities = plan_capabilities(process, facts.last_cap, permitted, bounding)
         self.warnings = self.capabilities.warnings
         if not self.namespaces.new & CLONE_NEWNS:
             self.root_kind = "chroot"

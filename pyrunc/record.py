@@ -34,6 +34,7 @@ FIELDS: "dict[str, object]" = {
     "cgroups": {},  # hierarchy name -> absolute directory; what exists, or is about to
     "namespaces": {},  # type as in config.json -> path to join ("" for one of the container's own)
     "keyring": True,  # its processes have a session keyring of the container's own
+    "process": True,  # there is one to start; it may be missing at create
     "own_pidns": False,  # killing the process ends all others of the container
     "rootless": False,
     "systemd_cgroup": "",  # whose scope its cgroups are: the "system" manager's or a "user"'s; "": nobody's
@@ -59,6 +60,7 @@ class Record:
     cgroups: "dict[str, str]"
     namespaces: "dict[str, str]"
     keyring: bool
+    process: bool
     own_pidns: bool
     rootless: bool
     systemd_cgroup: str

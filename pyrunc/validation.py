@@ -97,7 +97,7 @@ def examine(report: Report, config: "Config", bundle: str, facts: "HostFacts") -
         capabilities = plan_capabilities(process, facts.last_cap, *sets)
         report.warnings += [("/process/capabilities", text) for text in capabilities.warnings]
     else:
-        report.warnings.append(("/process", "there is no process to create: create and run would fail"))
+        report.warnings.append(("/process", "there is no process: create works, start and run fail"))
     if linux.get("seccomp"):
         compile_profile(collect, linux["seccomp"])
     for find in host.CHECKS:

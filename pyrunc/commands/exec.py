@@ -22,7 +22,7 @@ def run(invocation: "Invocation") -> int:
     if path is not None:
         process = load_process(path, options, args)
     elif args:
-        process = process_with(container.config().get("process") or {}, options, args)
+        process = process_with(container.config().get("process") or {"cwd": "/"}, options, args)
     else:
         raise PyruncError("process args cannot be empty", hint="name a command, or give --process")
     from pyrunc.spec.check import check_process

@@ -143,6 +143,13 @@ def test_missing(decoder: Decoder, name: str) -> None:
     assert decoder(message(helper.SETUP, records))["error"] == [EPROTO, "message", f"record {tag:03}"]
 
 
+def test_nothing_to_start(decoder: Decoder) -> None:
+    """Arguments can be missing as long as only a listener's START is waited for."""
+    records = [each for each in smallest().records if each[:4] != u32(helper.TAG_ARG)]
+    records.append(record(helper.TAG_FDS, u32(helper.FD_LISTENER)))
+    assert "error" not in decoder(message(helper.SETUP, records, 1))
+
+
 @pytest.mark.parametrize("ids", [(0xFFFFFFFF, 0), (0, 0xFFFFFFFF)])
 def test_the_id_that_means_leave_it(decoder: Decoder, ids: tuple[int, int]) -> None:
     """setresuid(2) would leave the process root."""

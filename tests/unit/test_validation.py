@@ -171,7 +171,7 @@ def test_without_a_process(bundle: Write, config: Config) -> None:
     del config["process"]
     problems, warnings = found(validate(str(bundle(config)), "false"))
     assert problems == []
-    assert ("/process", "there is no process to create: create and run would fail") in warnings
+    assert ("/process", "there is no process: create works, start and run fail") in warnings
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,13 @@ def rlimit(kind: str, soft: int, hard: int) -> dict[str, object]:
 
 
 CASES = [
-    Case("process missing", "pyrunc create failed: {id}: process: there is no process to create", [drop("process")]),
+    Case(
+        "process missing at run",
+        "pyrunc run failed: {id}: process: there is no process to start\n"
+        "hint: a container without one cannot be started",
+        [drop("process")],
+        command=RUN,
+    ),
     Case("args missing", "pyrunc create failed: {id}: config.json: /process/args: is required", [drop("process.args")]),
     Case(
         "args empty",
