@@ -7,6 +7,7 @@ usage: VENV/bin/python tools/install.py PREFIX [DESTDIR]
     PREFIX/lib/pyrunc/_cffi_backend*.so
     PREFIX/lib/pyrunc/modules       the package's byte code once more, packed for a fast start
     PREFIX/lib/pyrunc/vendor/       jsonschema and pyseccomp with what they need, searched last
+    PREFIX/share/                   manual pages, and completion for bash, zsh and fish
     PREFIX/lib/pyrunc/MANIFEST      every file and folder that was made, for tools/uninstall.py
 
 A version that is there already is replaced in one step, once the new one is complete: no command started meanwhile
@@ -30,6 +31,7 @@ from pathlib import Path
 import pack_modules
 from make_launcher import launcher, write
 from packaging.requirements import Requirement
+from shared_files import shared_files
 from uninstall import MANIFEST
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -138,9 +140,13 @@ def install(prefix: Path, destination: str) -> Path:
         sys.exit(f"{place} is there, but pyrunc did not install it: nothing was done")
     if os.path.lexists(command) and not place.exists():
         sys.exit(f"{command} is there, but pyrunc did not install it: nothing was done")
-    made = [*make_folder(place.parent), *make_folder(command.parent)]
-    if place.exists():
-        made += [Path(destination + line) for line in (place / MANIFEST).read_text().splitlines() if line.endswith("/")]
+    shared = {Path(destination + str(prefix)) / name: text for name, text in shared_files().items()}
+    former = [Path(destination + line) for line in manifest_of(place)]
+    foreign = [path for path in shared if os.path.lexists(path) and path not in former]
+    if foreign:
+        sys.exit(f"{foreign[0]} is there, but pyrunc did not install it: nothing was done")
+    made = [folder for path in (place, command, *shared) for folder in make_folder(path.parent)]
+    made += [path for path, line in zip(former, manifest_of(place), strict=True) if line.endswith("/")]
     new = place.with_name(f".pyrunc.new.{os.getpid()}")
     try:
         new.mkdir()
@@ -148,13 +154,19 @@ def install(prefix: Path, destination: str) -> Path:
         fill(new, final)
         backend = pack_modules.backend_of_this_environment().name
         head = pack_modules.write(new / "modules", new, final, final / backend)
-        write_manifest(new, final, prefix, [str(path)[len(destination) :] for path in made])
+        entries = [f"{path}/" for path in made] + [str(path) for path in (command, *shared)]
+        write_manifest(new, final, [entry[len(destination) :] for entry in entries])
         if place.exists():
             exchange(new, place)
         else:
             new.rename(place)
         python = os.path.realpath(sys._base_executable)  # type: ignore[attr-defined]
         write(command, launcher(python, [str(final)], [str(final / "vendor")], str(final / "modules"), head))
+        for path, text in shared.items():
+            write(path, text, READABLE)
+        for path in former:  # a page of a command that there was
+            if path not in (command, *shared) and place not in path.parents and path.is_file():
+                path.unlink()
     finally:
         if new.exists():
             shutil.rmtree(new)
@@ -169,12 +181,19 @@ def exchange(one: Path, other: Path) -> None:
         raise OSError(ctypes.get_errno(), "renameat2", str(one), None, str(other))
 
 
-def write_manifest(folder: Path, final: Path, prefix: Path, made: Iterable[str]) -> None:
-    """Writes the list of all files (and, with a slash at the end, folders) that this installation made."""
-    entries = [str(prefix / "bin" / "pyrunc"), f"{final}/", f"{final}/{MANIFEST}"]
+def manifest_of(place: Path) -> list[str]:
+    """What the installation that is there consists of; nothing when there is none."""
+    return (place / MANIFEST).read_text().splitlines() if place.exists() else []
+
+
+def write_manifest(folder: Path, final: Path, others: Iterable[str]) -> None:
+    """Writes the list of all files (and, with a slash at the end, folders) that this installation made.
+
+    folder: the private folder, which will be `final`;  others: what was made outside it
+    """
+    entries = [*others, f"{final}/", f"{final}/{MANIFEST}"]
     for path in folder.rglob("*"):
         entries.append(f"{final}/{path.relative_to(folder)}" + ("/" if path.is_dir() else ""))
-    entries += [entry.rstrip("/") + "/" for entry in made]
     (folder / MANIFEST).write_text("".join(f"{entry}\n" for entry in sorted(set(entries))))
     (folder / MANIFEST).chmod(READABLE)
 

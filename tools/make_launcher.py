@@ -57,14 +57,14 @@ def launcher(python: str, first: list[str], last: list[str], pack: str = "", hea
     return first_lines(python) + PROGRAM.format(first=first, last=last) + read + ENTER
 
 
-def write(path: Path, text: str) -> None:
-    """Writes the command in one step, with mode 755; leaves a file alone that has this text already."""
+def write(path: Path, text: str, mode: int = 0o755) -> None:
+    """Writes a file in one step; leaves one alone that has this text already."""
     if path.exists() and path.read_text() == text:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.{os.getpid()}")
     new.write_text(text)
-    new.chmod(0o755)
+    new.chmod(mode)
     new.rename(path)
 
 

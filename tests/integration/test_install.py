@@ -9,11 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from pyrunc.commands import completion
+from pyrunc.options import all_commands
 from tests.support.bundles import BundleFactory
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 TOOLS = CHECKOUT / "tools"
 UNCHECKED_HASH = 1
+COMPLETIONS = {
+    "bash": "share/bash-completion/completions/pyrunc",
+    "zsh": "share/zsh/site-functions/_pyrunc",
+    "fish": "share/fish/vendor_completions.d/pyrunc.fish",
+}
 
 
 def tool(name: str, *args: "str | Path", umask: int = 0o022) -> "subprocess.CompletedProcess[str]":
@@ -89,7 +96,8 @@ def test_everyone_can_read_nobody_can_write(prefix: Path) -> None:
     wrong = {}
     for path in [prefix, *prefix.rglob("*")]:
         mode = path.stat().st_mode & 0o7777
-        executable = path.is_dir() or path.name in ("pyrunc", "pyrunc-init") or path.suffix == ".so"
+        executable = path.is_dir() or path.suffix == ".so"
+        executable |= path in (prefix / "bin/pyrunc", prefix / "lib/pyrunc/pyrunc/pyrunc-init")
         if mode != (0o755 if executable else 0o644) or path.stat().st_uid != os.geteuid():
             wrong[str(path)] = oct(mode)
     assert not wrong
@@ -112,6 +120,15 @@ def test_validation_report_needs_nothing_from_outside(command: Path, folder: Pat
     assert "internal error" not in result.stderr
 
 
+def test_manual_pages_and_completion(prefix: Path) -> None:
+    """A page for each command, and a script for each shell, where man and the shells look."""
+    share = prefix / "share"
+    pages = {path.name for path in (share / "man/man8").iterdir()}
+    assert pages == {"pyrunc.8", *(f"pyrunc-{name}.8" for name in all_commands())}
+    for shell, name in COMPLETIONS.items():
+        assert (prefix / name).read_text() == completion.script(shell)
+
+
 @pytest.mark.root
 def test_runs_a_container(command: Path, bundle: BundleFactory, folder: Path) -> None:
     """All of it is there: the helper, the extension, the package."""
@@ -127,8 +144,9 @@ def test_installing_again_replaces(runtime: Path, folder: Path) -> None:
     first = tree(prefix)
     manifest = prefix / "lib/pyrunc/MANIFEST"
     (prefix / "lib/pyrunc/pyrunc/former.py").touch()
+    (prefix / "share/man/man8/pyrunc-former.8").touch()
     with manifest.open("a") as file:
-        file.write(f"{prefix}/lib/pyrunc/pyrunc/former.py\n")
+        file.write(f"{prefix}/lib/pyrunc/pyrunc/former.py\n{prefix}/share/man/man8/pyrunc-former.8\n")
     assert tool("install.py", prefix).returncode == 0
     assert tree(prefix) == first
     assert tool("uninstall.py", prefix).returncode == 0
@@ -146,7 +164,7 @@ def test_what_others_put_there_stays(runtime: Path, folder: Path) -> None:
     assert tree(prefix) == ["bin", "bin/other", "lib", "lib/other"]
 
 
-@pytest.mark.parametrize("name", ["bin/pyrunc", "lib/pyrunc/x"])
+@pytest.mark.parametrize("name", ["bin/pyrunc", "lib/pyrunc/x", "share/man/man8/pyrunc.8"])
 def test_foreign_files_are_not_replaced(name: str, runtime: Path, folder: Path) -> None:
     """A command or folder of that name which pyrunc did not install is not touched."""
     foreign = folder / name
