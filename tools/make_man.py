@@ -45,7 +45,7 @@ def overview(known: dict[str, Command]) -> str:
     for name, command in known.items():
         lines += [f".It Xr pyrunc-{name} 8", sentence(command.summary)]
     lines += [".El", *environment(), ".Sh FILES", *tags(FILES, "Pa"), ".Sh EXIT STATUS"]
-    lines += [*tags(EXIT_STATUS, "Li"), ".Pp", "run and exec:", *paragraphs([STATUS_OF_PROCESS])]
+    lines += [*tags(EXIT_STATUS, "Li"), ".Pp", "run and exec:", *paragraphs(STATUS_OF_PROCESS)]
     lines += [".Sh EXAMPLES", *literal(EXAMPLES.split("\n", 1)[1])]
     return finish([*lines, *see_also([f"pyrunc-{name}" for name in known])])
 
@@ -58,12 +58,12 @@ def page(name: str, command: Command) -> str:
         inner = argument.strip("<>[]")
         lines.append(f".Op Ar {inner}" if argument.startswith("[") else f".Ar {inner}")
     lines += [".Sh DESCRIPTION", sentence(command.summary)]
-    details = DETAILS.get(name, ())
+    details = DETAILS.get(name, "")
     if details:
         lines += [".Pp", *paragraphs(details)]
     lines += [*options(command.options), ".Sh EXIT STATUS"]
     if name in RUNNING:
-        lines += [*paragraphs([STATUS_OF_PROCESS]), "When pyrunc itself fails:"]
+        lines += [*paragraphs(STATUS_OF_PROCESS), "When pyrunc itself fails:"]
     lines.append("255." if name == "exec" else "0, or 1 after an error." if name not in RUNNING else "1.")
     if command.example:
         lines += [".Sh EXAMPLES", *literal(command.example)]
@@ -118,12 +118,12 @@ def see_also(names: Iterable[str]) -> list[str]:
     return [".Sh SEE ALSO", *others, ".Lk https://github.com/opencontainers/runtime-spec", ""]
 
 
-def paragraphs(texts: Iterable[str]) -> list[str]:
-    """Paragraphs of plain text."""
+def paragraphs(plain: str) -> list[str]:
+    """Paragraphs of plain text, which empty lines divide."""
     lines: list[str] = []
-    for paragraph in texts:
+    for paragraph in plain.split("\n\n"):
         lines.append(".Pp")
-        for part in re.split(r"(?<=[.:]) ", paragraph):  # roff wants a sentence to begin a line
+        for part in re.split(r"(?<=[.:])\s", paragraph.strip()):  # roff wants a sentence to begin a line
             lines += map(text, textwrap.wrap(part, 76, break_on_hyphens=False, break_long_words=False))
     return lines[1:]
 

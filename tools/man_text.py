@@ -1,23 +1,16 @@
-"""What the manual pages say beyond the table of commands and options.
+"""What the manual pages say beyond the table of commands and options: paragraphs of plain text."""
 
-A paragraph is plain text; a line that begins with two blanks stands as it is.
+OVERVIEW = """\
+pyrunc runs containers from OCI bundles. A bundle is a directory with a config.json, which says what the container
+is to be, and a root file system. Engines such as docker, containerd, podman and Kubernetes call pyrunc for each
+container; it can be called by hand in the same way.
+
+Global options stand before the command, all others behind it. One dash is as good as two, and --name=value as
+--name value. For exec and ps everything behind the container's id belongs to the process, or to ps.
+
+Errors are one line on standard error: the operation, its place in config.json, and the system's reason; a second
+line may give a hint. After an error nothing is left behind.
 """
-
-OVERVIEW = (
-    (
-        "pyrunc runs containers from OCI bundles. A bundle is a directory with a config.json, which says what the container"
-        " is to be, and a root file system. Engines such as docker, containerd, podman and Kubernetes call pyrunc for"
-        " each container; it can be called by hand in the same way."
-    ),
-    (
-        "Global options stand before the command, all others behind it. One dash is as good as two, and --name=value as"
-        " --name value. For exec and ps everything behind the container's id belongs to the process, or to ps."
-    ),
-    (
-        "Errors are one line on standard error: the operation, its place in config.json, and the system's reason; a second"
-        " line may give a hint. After an error nothing is left behind."
-    ),
-)
 
 EXIT_STATUS = (
     ("0", "Success."),
@@ -39,73 +32,65 @@ FILES = (
 
 ENVIRONMENT = (("XDG_RUNTIME_DIR", "Where an ordinary user's state is kept, see above."),)
 
-DETAILS: dict[str, tuple[str, ...]] = {
-    "completion": (
-        (
-            "The script knows all commands and options. Ids of containers are asked for when they are wanted, by calling"
-            " `pyrunc list`. Files, directories, signals and the words that an option takes are completed, too."
-        ),
-    ),
-    "create": (
-        (
-            "Everything is made but the process: namespaces, mounts, cgroups. What config.json asks for and this host cannot"
-            " do is an error. The user's program is started by `pyrunc start`."
-        ),
-        "A terminal (process.terminal) needs --console-socket: its master end is sent over that socket by SCM_RIGHTS.",
-    ),
-    "delete": (
-        (
-            "Cgroups, state and mounts of the container are removed, then poststop hooks are run. A container that still"
-            " runs is an error without --force; with it one that does not exist is none."
-        ),
-    ),
-    "events": (
-        (
-            "One JSON object a line: {type, id, data}. Type stats has the figures of the container's cgroup, type oom says"
-            " that memory ran out. Without --stats the command ends with the container."
-        ),
-    ),
-    "exec": (
-        (
-            "The process gets the container's namespaces, cgroup, capabilities, filters and labels, those of config.json"
-            " unless options, or the process of --process, say otherwise."
-        ),
-    ),
-    "features": ("The members are those of the specification's features.md.",),
-    "kill": (
-        (
-            "Signals are numbers or names, with SIG or without: 9, KILL, SIGKILL, RTMIN+3. Signal 0 asks whether the"
-            " process is there."
-        ),
-    ),
-    "list": ("Containers of another state root are listed with the global option --root.",),
-    "pause": ("By the cgroup's freezer. A container that is created and not yet started can be paused, too.",),
-    "ps": (
-        (
-            "Process ids are those of the host. Options of ps(1) may follow the id (by default -ef); the columns must have"
-            " PID among them."
-        ),
-    ),
-    "resume": (),
-    "run": (
-        (
-            "In the foreground signals are passed on to the process, and the container is deleted at its end. --detach"
-            " comes back when it has been started."
-        ),
-    ),
-    "spec": ("A config.json that is there already is an error.",),
-    "start": ("What fails in the container until the program has been executed is reported by this command.",),
-    "state": ("The members are those of the specification's runtime.md, with created, owner and rootfs.",),
-    "update": (
-        (
-            "All limits are changed, or none. SIZE takes the units K, M, G and T. The JSON of --resources has the form of"
-            " linux.resources in config.json; device rules in it are left alone."
-        ),
-    ),
-    "validate": (
-        (
-            "Problems are given with their place as a JSON pointer. Nothing is made or changed. The status is 1 when there"
-            " is a problem."
-        ),
-    ),
+DETAILS = {
+    "completion": """\
+The script knows all commands and options. Ids of containers are asked for when they are wanted, by calling `pyrunc
+list`. Files, directories, signals and the words that an option takes are completed, too.
+""",
+    "create": """\
+Everything is made but the process: namespaces, mounts, cgroups. What config.json asks for and this host cannot do
+is an error. The user's program is started by `pyrunc start`.
+
+A terminal (process.terminal) needs --console-socket: its master end is sent over that socket by SCM_RIGHTS.
+""",
+    "delete": """\
+Cgroups, state and mounts of the container are removed, then poststop hooks are run. A container that still runs is
+an error without --force; with it one that does not exist is none.
+""",
+    "events": """\
+One JSON object a line: {type, id, data}. Type stats has the figures of the container's cgroup, type oom says that
+memory ran out. Without --stats the command ends with the container.
+""",
+    "exec": """\
+The process gets the container's namespaces, cgroup, capabilities, filters and labels, those of config.json unless
+options, or the process of --process, say otherwise.
+""",
+    "features": """\
+The members are those of the specification's features.md.
+""",
+    "kill": """\
+Signals are numbers or names, with SIG or without: 9, KILL, SIGKILL, RTMIN+3. Signal 0 asks whether the process is
+there.
+""",
+    "list": """\
+Containers of another state root are listed with the global option --root.
+""",
+    "pause": """\
+By the cgroup's freezer. A container that is created and not yet started can be paused, too.
+""",
+    "ps": """\
+Process ids are those of the host. Options of ps(1) may follow the id (by default -ef); the columns must have PID
+among them.
+""",
+    "run": """\
+In the foreground signals are passed on to the process, and the container is deleted at its end. --detach comes back
+when it has been started.
+""",
+    "spec": """\
+A config.json that is there already is an error.
+""",
+    "start": """\
+What fails in the container until the program has been executed is reported by this command.
+""",
+    "state": """\
+The members are those of the specification's runtime.md, with created, owner and rootfs.
+""",
+    "update": """\
+All limits are changed, or none. SIZE takes the units K, M, G and T. The JSON of --resources has the form of
+linux.resources in config.json; device rules in it are left alone.
+""",
+    "validate": """\
+Problems are given with their place as a JSON pointer. Nothing is made or changed. The status is 1 when there is a
+problem.
+""",
 }
