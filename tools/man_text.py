@@ -65,6 +65,10 @@ there.
     "list": """\
 Containers of another state root are listed with the global option --root.
 """,
+    "mounts": """\
+The file is a list of mounts as config.json has them under mounts; "-" is the standard input. To remove mounts, their
+destinations are enough. What protects the host, such as masked paths, cannot be removed.
+""",
     "pause": """\
 By the cgroup's freezer. A container that is created and not yet started can be paused, too.
 """,

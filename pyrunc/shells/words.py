@@ -59,8 +59,10 @@ def arguments(name: str) -> list[str]:
             found.append(SIGNAL)
         elif word == "<bundle>":
             found.append(DIRECTORY)
+        elif word == "<file>":
+            found.append(FILE)
         elif "|" in word:
-            found.append(word)
+            found.append(word.strip("<>"))
         else:
             break
     return found

@@ -23,9 +23,7 @@ ID_MAP_OPTIONS = frozenset(("idmap", "ridmap"))
 def unsupported(config: "Section") -> "list[tuple[str, str]]":
     """What the specification has and this runtime does not do yet: refused by name, not ignored."""
     linux = config.get("linux", {})
-    asked = (
-        ("/linux/intelRdt", bool(linux.get("intelRdt"))),
-    )
+    asked = (("/linux/intelRdt", bool(linux.get("intelRdt"))),)
     return [(pointer, "is not supported yet by pyrunc") for pointer, is_asked in asked if is_asked]
 
 

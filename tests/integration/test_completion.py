@@ -65,6 +65,7 @@ def test_options(complete: Completer) -> None:
         ("list --format j", {"json"}),
         ("update --cpu-idle ", {"0", "1"}),
         ("completion ", {"bash", "zsh", "fish"}),
+        ("mounts ", {"add", "remove"}),
         ("completion bash ", set()),
         ("exec --cwd ", set()),
         ("create ", set()),
@@ -100,7 +101,12 @@ def test_containers(shell: str, pyrunc: Pyrunc, bundle: BundleFactory, folder: P
     first, _ = pyrunc.create(bundle(["/bin/true"]))
     second, _ = pyrunc.create(bundle(["/bin/true"]))
     root = pyrunc.root
-    for line in (f"--root {root} start ", f"--root={root} delete --force ", f"--root {root} exec -t --env A=B "):
+    for line in (
+        f"--root {root} start ",
+        f"--root {root} mounts add ",
+        f"--root={root} delete --force ",
+        f"--root {root} exec -t --env A=B ",
+    ):
         assert complete(line) == {first, second}, line
     assert complete(f"--root {root} --debug kill {second}") == {second}
     assert first not in complete(f"--root {root} state {first} ")
@@ -131,6 +137,7 @@ def test_files_in_fish(folder: Path, runtime: Path) -> None:
         ("create --bundle o\t", "create --bundle other"),
         ("create -b o\t", "create -b other"),
         ("validate o\t", "validate other"),
+        ("mounts add web1 on\t", "mounts add web1 one"),
         ("exec web1 sh -c o\t", "exec web1 sh -c o"),
         ("del\t", "delete"),
     ],
