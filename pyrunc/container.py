@@ -39,12 +39,12 @@ class Container:
     def create(cls, root: str, id: str, bundle: str, **options: "Any") -> "Container":
         """Creates a container from the bundle, up to its process, which waits for `start`.
 
-                pid_file:       where to write the process's pid
-                console_socket: AF_UNIX socket that gets the terminal's master end
-                no_pivot:       move the root over "/" where pivot_root is impossible (an initramfs)
-                no_new_keyring: stay in the caller's session keyring
-                preserve_fds:   how many descriptors from 3 on the process gets
-                rootless:       "true", "false" or "auto": whether to do without cgroups that the caller has no right to make
+        pid_file:       where to write the process's pid
+        console_socket: AF_UNIX socket that gets the terminal's master end
+        no_pivot:       move the root over "/" where pivot_root is impossible (an initramfs)
+        no_new_keyring: stay in the caller's session keyring
+        preserve_fds:   how many descriptors from 3 on the process gets
+        rootless:       "true", "false" or "auto": whether to do without cgroups that the caller has no right to make
         systemd_cgroup: have systemd make the cgroups, as a scope
         """
         from pyrunc.creation import Creation, Options
