@@ -12,7 +12,7 @@ from errno import ECONNREFUSED
 
 from pyrunc import cgroups, log, pathnames, syscalls
 from pyrunc.errors import ContainerNotFound, InvalidTransition, PyruncError, UnusableState, from_os_error
-from pyrunc.liveness import KILL_PATIENCE, kill_all, kill_process, status_of
+from pyrunc.liveness import KILL_PATIENCE, kill_all, kill_process, remove_group, status_of
 from pyrunc.record import CREATING, Record, open_process, spec_state, state_dict
 from pyrunc.state import CONFIG_FILE, HOOKS_FILE, START_SOCKET, StateDirectory
 
@@ -237,6 +237,7 @@ class Container:
                 from pyrunc.cgroups import systemd_unit
 
                 systemd_unit.remove_of(record)
+        remove_group(state)
         for failure in self.run_later_hooks(state, record, "poststop", "stopped", keep_going=True):
             log.warn(str(failure))
         state.remove()
@@ -301,14 +302,15 @@ class Container:
 
         resume(self)
 
-    def update(self, resources: "dict[str, Any]") -> None:
+    def update(self, resources: "dict[str, Any]", intel_rdt: "dict[str, Any] | None" = None) -> None:
         """Changes the limits that a `resources` object (config-linux.md) names; 0 mostly means "as it is".
 
-        Devices in it are ignored.  Of several limits all are changed or none.
+        Devices in it are ignored.  intel_rdt: other values for l3CacheSchema and memBwSchema of linux.intelRdt.  Of
+        several limits all are changed or none.
         """
         from pyrunc.resources import update
 
-        update(self, resources)
+        update(self, resources, intel_rdt or {})
 
     def add_mounts(self, mounts: "list[dict[str, Any]]") -> None:
         """Adds mounts (entries as of config.json's `mounts`) to a container that has not stopped: all or none."""

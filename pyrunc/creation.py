@@ -9,6 +9,7 @@ from pyrunc.errors import PyruncError, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.fastjson import dumps
 from pyrunc.launch import Helper, spawn_flags, user_namespace
+from pyrunc.liveness import remove_group
 from pyrunc.namespaces import (
     CLONE_NEWCGROUP,
     CLONE_NEWNET,
@@ -26,6 +27,7 @@ from pyrunc.process_start import (
     check_preserved,
     check_seccomp_agent,
     close_all,
+    inner_pid,
     own_moves,
     raise_limits,
     set_oom_score,
@@ -42,6 +44,7 @@ from pyrunc.state import CONFIG_FILE, HOOKS_FILE, START_SOCKET, StateDirectory
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     pass
+
 
 ROOT_KINDS = {"pivot": helper.FD_PIVOT, "move": helper.FD_MOVE, "chroot": helper.FD_CHROOT}
 
@@ -169,6 +172,8 @@ class Creation:
             self.state.write(HOOKS_FILE, dumps(later).encode("utf-8", "surrogateescape"))
         if not plan.cgroup.scope:
             self.make_cgroups()
+        if plan.group:
+            plan.group.make(self.state)
         process, born = spawn_in(spawn_flags(plan.namespaces), plan.cgroup.cgroup_fd_path)
         self.process = process
         if plan.cgroup.scope:
@@ -191,6 +196,8 @@ class Creation:
         self.record.pid = process.pid
         self.record.start_time = pid_start_time(process.pid) or 0
         self.state.note_process(self.record.pid, self.record.start_time)
+        if plan.group:
+            plan.group.attach(process.pid)
         unified = plan.cgroup.paths.get(UNIFIED)
         if unified and not born:
             cgroups.attach({UNIFIED: unified}, process.pid)
@@ -331,6 +338,8 @@ class Creation:
 
     def undo(self) -> None:
         """Ends and removes all that was made.  What cannot be removed is left to `delete --force`, and logged."""
+        state = self.state
+        assert state is not None
         steps = [
             self.builder.kill if self.builder else None,
             self.process.kill if self.process else None,
@@ -338,6 +347,7 @@ class Creation:
             # Only what was made here: a cgroup that was found with processes in it is somebody else's.
             lambda: cgroups.remove(self.plan.cgroup.made, timeout=10.0),
             self.remove_scope,
+            lambda: remove_group(state),
         ]
         clean = True
         for step in steps:
@@ -354,10 +364,10 @@ class Creation:
             stopped = spec_state(self.record, "stopped", 0)
             for failure in run_runtime_hooks(self.plan.hooks["poststop"], stopped, "poststop", keep_going=True):
                 log.warn(str(failure))
-        if self.state and clean:
-            self.state.remove()
-        elif self.state:
-            self.state.close()  # the record says what there may be, for `delete --force`
+        if clean:
+            state.remove()
+        else:
+            state.close()  # the record says what there may be, for `delete --force`
 
     def remove_scope(self) -> None:
         """Has systemd forget the unit, if it made one."""
@@ -386,12 +396,3 @@ def preparations(new: int) -> "list[bytes]":
     if new & CLONE_NEWNET:
         records.append(helper.record(helper.TAG_LOOPBACK))
     return records
-
-
-def inner_pid(pid: int) -> int:
-    """The process's pid in its innermost pid namespace (NSpid of /proc/PID/status)."""
-    with open(f"/proc/{pid}/status") as status:
-        for line in status:
-            if line.startswith("NSpid:"):
-                return int(line.split()[-1])
-    return pid

@@ -12,14 +12,16 @@ from pyrunc.cgroups.stats import collect
 from pyrunc.errors import InvalidTransition, PyruncError, from_os_error
 from pyrunc.liveness import status_of
 from pyrunc.record import Record, open_process
-from pyrunc.state import StateDirectory
+from pyrunc.state import RESCTRL_FILE, StateDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from pyrunc.container import Container
+
+    Stats = dict[str, Any]
 
 OOM_CONTROL = "memory.oom_control"
 MEMORY_EVENTS = "memory.events"
@@ -27,7 +29,7 @@ MEMORY_EVENTS = "memory.events"
 
 def stats(container: "Container") -> "dict[str, Any]":
     """What the container uses now.  Raises InvalidTransition when it has stopped."""
-    return collect_at(living(container))
+    return collect_at(*living(container))
 
 
 def events(container: "Container", interval: float) -> "Iterator[dict[str, Any]]":
@@ -35,19 +37,19 @@ def events(container: "Container", interval: float) -> "Iterator[dict[str, Any]]
 
     Raises PyruncError.
     """
-    record = living(container)
+    record, group = living(container)
     pidfd = open_process(record.pid, record.start_time)
     if pidfd is None:
         raise not_running(container)
     try:
         with OutOfMemory(record.cgroups) as out_of_memory:
-            yield from follow(container.id, record, pidfd, out_of_memory, interval)
+            yield from follow(container.id, lambda: collect_at(record, group), pidfd, out_of_memory, interval)
     finally:
         os.close(pidfd)
 
 
 def follow(
-    id: str, record: Record, pidfd: int, out_of_memory: "OutOfMemory", interval: float
+    id: str, read: "Callable[[], Stats]", pidfd: int, out_of_memory: "OutOfMemory", interval: float
 ) -> "Iterator[dict[str, Any]]":
     """The events until the process of pidfd ends."""
     poll = select.poll()
@@ -63,7 +65,7 @@ def follow(
         if ready and out_of_memory.happened():
             yield {"type": "oom", "id": id}
         if not ended and time.monotonic() >= due:
-            yield {"type": "stats", "id": id, "data": collect_at(record)}
+            yield {"type": "stats", "id": id, "data": read()}
             due = max(due + interval, time.monotonic())
 
 
@@ -141,17 +143,25 @@ class OutOfMemory:
         self.close()
 
 
-def living(container: "Container") -> Record:
-    """The record of a container that has not stopped.  Raises InvalidTransition, with runc's words."""
+def living(container: "Container") -> "tuple[Record, Stats]":
+    """The record of a container that has not stopped, and its group in resctrl if it has one.
+
+    Raises InvalidTransition, with runc's words.
+    """
     with StateDirectory.open(container.root, container.id, lock=False) as state:
         record = state.load()
         if status_of(state, record) in ("stopped", "creating"):
             raise not_running(container)
+        group: "Stats" = {}
+        if state.exists(RESCTRL_FILE):
+            from pyrunc.resctrl import load
+
+            group = load(state)
     if not record.cgroups:
         from pyrunc.rootless import CGROUP_HINT
 
         raise PyruncError("the container has no cgroup, which would tell what it uses", hint=CGROUP_HINT)
-    return record
+    return record, group
 
 
 def not_running(container: "Container") -> InvalidTransition:
@@ -159,9 +169,14 @@ def not_running(container: "Container") -> InvalidTransition:
     return InvalidTransition(f"container with id {container.id} is not running")
 
 
-def collect_at(record: Record) -> "dict[str, Any]":
+def collect_at(record: Record, group: "Stats") -> "Stats":
     """The statistics.  Raises PyruncError."""
     try:
-        return collect(record.cgroups)
+        stats = collect(record.cgroups)
+        if group:
+            from pyrunc import resctrl_stats
+
+            stats["intel_rdt"] = resctrl_stats.collect(group)
+        return stats
     except OSError as error:
         raise from_os_error(error, operation="read the statistics") from error

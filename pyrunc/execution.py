@@ -106,6 +106,8 @@ class Execution:
             if self.settings.initial_cpus:
                 posix.sched_setaffinity(process.pid, self.settings.initial_cpus)
             self.enter(process)
+            if (self.config.get("linux") or {}).get("intelRdt") is not None:
+                self.join_group(process)
             if unified and not born:
                 self.attach(unified, process.pid)
             self.join_cgroups(process)
@@ -139,6 +141,13 @@ class Execution:
             from pyrunc.cgroups import systemd_unit
 
             systemd_unit.attach(self.record, unified, pid)
+
+    def join_group(self, process: Helper) -> None:
+        """Puts the process into the container's group in resctrl."""
+        from pyrunc import resctrl
+
+        with StateDirectory.open(self.container.root, self.container.id, lock=False) as state:
+            resctrl.attach(state, process.pid)
 
     def join_cgroups(self, process: Helper) -> None:
         """Lets the process move itself into the directories of cgroup v1."""

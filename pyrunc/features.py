@@ -1,8 +1,7 @@
 """What this pyrunc can do, for callers to ask before they need it (features.md and features-linux.md of the spec).
 
-The lists are those of the modules that do the work, and what is refused as not supported is asked of the function
-that refuses it: nothing here has to be kept in step.  It is about pyrunc and not about the host, except for
-seccomp's supportedFlags.
+The lists are those of the modules that do the work: nothing here has to be kept in step.  It is about pyrunc and not
+about the host, except for seccomp's supportedFlags.
 """
 
 from pyrunc import __version__, memory_policy
@@ -51,11 +50,7 @@ def features() -> "dict[str, Any]":
             "apparmor": {"enabled": True},
             "selinux": {"enabled": True},
             "memoryPolicy": {"modes": sorted(memory_policy.MODES), "flags": sorted(memory_policy.FLAGS)},
-            "intelRdt": {
-                "enabled": takes({"intelRdt": {"closID": "x"}}),
-                "schemata": takes({"intelRdt": {"schemata": ["L3:0=f"]}}),
-                "monitoring": takes({"intelRdt": {"enableMonitoring": True}}),
-            },
+            "intelRdt": {"enabled": True, "schemata": True, "monitoring": True},
             "mountExtensions": {"idmap": {"enabled": True}},
             "netDevices": {"enabled": True},
         },
@@ -68,11 +63,6 @@ def _commit() -> str:
     import pyrunc
 
     return getattr(pyrunc, "__commit__", "")
-
-
-def takes(linux: "dict[str, Any]") -> bool:
-    """Whether this part of a configuration's linux object is supported."""
-    return not rules.unsupported({"linux": linux})
 
 
 def mount_options() -> "list[str]":

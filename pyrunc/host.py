@@ -6,9 +6,12 @@ cannot do, one thing at a time, when it is done; here all of it is told before.
 
 import os
 import resource
+import socket
 import stat
 
+from pyrunc.errors import PyruncError
 from pyrunc.namespaces import TYPES
+from pyrunc.resctrl import find_root
 from pyrunc.rootless import refusals
 from pyrunc.security.lsm import SELINUX_FS, apparmor_enabled
 from pyrunc.spec.rules_linux import sysctl_path
@@ -123,7 +126,26 @@ def listener(config: "Config", facts: "HostFacts") -> "Warnings":
         yield "/linux/seccomp/listenerPath", f"{path}: no such file or directory"
 
 
-CHECKS = (namespaces, users, mounts, sysctls, labels, limits, hooks, listener)
+def network_devices(config: "Config", facts: "HostFacts") -> "Warnings":
+    """Network devices that are not there, or not the caller's to move."""
+    for name in (config.get("linux") or {}).get("netDevices") or {}:
+        pointer = "/linux/netDevices/" + name.replace("~", "~0").replace("/", "~1")
+        if not facts.privileged:
+            yield pointer, "an ordinary user cannot move network devices"
+        elif name not in [device for _, device in socket.if_nameindex()]:
+            yield pointer, "there is no such device"
+
+
+def resctrl(config: "Config", facts: "HostFacts") -> "Warnings":
+    """A group in resctrl where there is no resctrl."""
+    if (config.get("linux") or {}).get("intelRdt") is not None:
+        try:
+            find_root()
+        except PyruncError as error:
+            yield "/linux/intelRdt", error.reason
+
+
+CHECKS = (namespaces, users, mounts, sysctls, labels, limits, hooks, listener, network_devices, resctrl)
 
 
 def text_of(path: str) -> str:

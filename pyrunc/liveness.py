@@ -6,7 +6,7 @@ from _signal import pidfd_send_signal
 from pyrunc import cgroups, syscalls
 from pyrunc.errors import PyruncError
 from pyrunc.record import CREATING, Record, open_process, pid_start_time
-from pyrunc.state import PAUSED_FILE, START_SOCKET, StateDirectory
+from pyrunc.state import PAUSED_FILE, RESCTRL_FILE, START_SOCKET, StateDirectory
 
 POLLIN = 0x1
 SIGKILL = 9
@@ -76,3 +76,11 @@ def reap(pid: int) -> None:
         posix.waitpid(pid, posix.WNOHANG)
     except ChildProcessError:
         return
+
+
+def remove_group(state: StateDirectory) -> None:
+    """Removes what was made for the container in resctrl, if anything was.  Raises PyruncError."""
+    if state.exists(RESCTRL_FILE):
+        from pyrunc import resctrl
+
+        resctrl.remove(state)

@@ -20,8 +20,8 @@ _LIMITS = (
     Option("memory-reservation", "", STRING, "SIZE", "memory that is left alone when others need some"),
     Option("memory-swap", "", STRING, "SIZE", "limit of memory and swap together; -1: none"),
     Option("pids-limit", "", STRING, "N", "how many processes and threads; -1: no limit"),
-    Option("l3-cache-schema", "", STRING, "SCHEMA", "", supported=False),
-    Option("mem-bw-schema", "", STRING, "SCHEMA", "", supported=False),
+    Option("l3-cache-schema", "", STRING, "SCHEMA", "share of the L3 caches, like L3:0=f0;1=f (resctrl)"),
+    Option("mem-bw-schema", "", STRING, "SCHEMA", "share of the memory's bandwidth, like MB:0=20;1=70 (resctrl)"),
 )
 
 COMMANDS = {

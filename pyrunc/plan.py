@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pyrunc.facts import HostFacts
     from pyrunc.network import NetDevice
     from pyrunc.operations.base import Operation
+    from pyrunc.resctrl import Group
 
 
 NO_PROCESS: "dict[str, Any]" = {"args": [], "cwd": "/", "noNewPrivileges": True}
@@ -34,6 +35,7 @@ class Plan:
     root_kind:    "pivot", "move" (--no-pivot) or "chroot" (no mount namespace of its own)
     propagation:  MS_* flags for "/" after the root was switched, None to leave it
     sysctls:      (path below /proc/sys, value)
+    group:        the container's group in resctrl, if it is to have one
     net_devices:  devices of the runtime's network namespace to move into the container's
     hooks:        kind -> list, only those that there are
     warnings:     for the log
@@ -45,6 +47,7 @@ class Plan:
         "cgroup",
         "config",
         "filesystem",
+        "group",
         "hooks",
         "id",
         "in_userns",
@@ -88,6 +91,7 @@ class Plan:
         self.propagation = PROPAGATION[name] if name and self.inside & CLONE_NEWNS else None
         self.sysctls = sorted((sysctl_path(name), value) for name, value in (linux.get("sysctl") or {}).items())
         self.net_devices = plan_devices(linux.get("netDevices"), facts.privileged)
+        self.group = plan_group(linux.get("intelRdt"), id)
         self.hooks = {kind: entries for kind, entries in (config.get("hooks") or {}).items() if entries}
 
     @property
@@ -128,3 +132,12 @@ def plan_devices(devices: "dict[str, Any] | None", privileged: bool) -> "list[Ne
     from pyrunc.network import plan_net_devices
 
     return plan_net_devices(devices, privileged)
+
+
+def plan_group(settings: "dict[str, Any] | None", id: str) -> "Group | None":
+    """The container's group in resctrl, which few have.  Raises PyruncError where there is no resctrl."""
+    if settings is None:
+        return None
+    from pyrunc.resctrl import Group, find_root
+
+    return Group(settings, id, find_root())

@@ -199,3 +199,12 @@ def write_pid_file(path: str, pid: int) -> None:
     except OSError as error:
         reason = f"{path}: {reason_of(error.errno or 0)}"
         raise PyruncError(reason, operation="write the pid file", errno=error.errno or 0) from error
+
+
+def inner_pid(pid: int) -> int:
+    """The process's pid in its innermost pid namespace (NSpid of /proc/PID/status)."""
+    with open(f"/proc/{pid}/status") as status:
+        for line in status:
+            if line.startswith("NSpid:"):
+                return int(line.split()[-1])
+    return pid

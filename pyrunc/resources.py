@@ -9,16 +9,17 @@ from pyrunc.errors import InvalidTransition, PyruncError
 from pyrunc.fastjson import dumps
 from pyrunc.liveness import status_of
 from pyrunc.rootless import CGROUP_HINT
-from pyrunc.spec.check import check_resources
+from pyrunc.spec.check import check_intel_rdt, check_resources
 from pyrunc.spec.load import parse
 from pyrunc.state import CONFIG_FILE, StateDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from pyrunc.container import Container
+    from pyrunc.record import Record
 
     Resources = Mapping[str, Any]
 
@@ -33,14 +34,16 @@ IDLE_AT_ZERO = {
 KEYS = ("pageSize", "major", "minor", "name")
 
 
-def update(container: "Container", resources: "Resources") -> None:
-    """Changes the limits that `resources` names, of a container that has not stopped.
+def update(container: "Container", resources: "Resources", intel_rdt: "Resources") -> None:
+    """Changes the limits that `resources` names, and those members of linux.intelRdt, of a container that has not
+    stopped.
 
     Raises PyruncError, naming the file that refused its value, and then no limit has changed.
     """
     from pyrunc.cgroups.restore import perform_or_restore
 
     check_resources(resources)
+    check_intel_rdt(intel_rdt)
     changes = asked_for(resources)
     with StateDirectory.open(container.root, container.id) as state:
         record = state.load()
@@ -58,9 +61,36 @@ def update(container: "Container", resources: "Resources") -> None:
 
             # First: the files' own writers have the last word.
             operations = [*systemd_unit.changes(record, planned, layout), *operations]
-        perform_or_restore(operations)
+        put_back = change_group(state, record, intel_rdt) if intel_rdt else None
+        try:
+            perform_or_restore(operations)
+        except BaseException:
+            if put_back:
+                put_back()
+            raise
         config.setdefault("linux", {})["resources"] = merged(stored, changes)
+        if intel_rdt:
+            config["linux"]["intelRdt"] = {**(config["linux"].get("intelRdt") or {}), **intel_rdt}
         state.write(CONFIG_FILE, dumps(config).encode())
+
+
+def change_group(state: StateDirectory, record: "Record", intel_rdt: "Resources") -> "Callable[[], None]":
+    """Writes the schemata of the container's group in resctrl; a container without one gets it, as with runc.
+
+    Gives back what undoes it.  Raises PyruncError.
+    """
+    from pyrunc import resctrl
+
+    if resctrl.load(state):
+        return resctrl.change(state, intel_rdt)
+    group = resctrl.Group(intel_rdt, record.id, resctrl.find_root())
+    try:
+        group.make(state)
+        resctrl.attach_all(state, lambda: cgroups.processes(record.cgroups) or [record.pid])
+    except BaseException:
+        resctrl.remove(state)
+        raise
+    return lambda: resctrl.remove(state)
 
 
 def asked_for(resources: "Resources") -> "dict[str, Any]":

@@ -25,6 +25,7 @@ PROCESS_FILE = "process"  # "PID START_TIME" once there is a process, then " cre
 CONFIG_FILE = "config.json"  # as it was when the container was created: later changes have no effect
 HOOKS_FILE = "hooks.json"  # those of poststart and poststop, if there are any
 START_SOCKET = "start.sock"  # where the process waits to be started; there until it is
+RESCTRL_FILE = "resctrl.json"  # its group in resctrl, if it has one, and what of it is to be removed
 PAUSED_FILE = "paused"  # there when the container was paused before it was started: else nobody looks at its freezer
 
 FILE_MODE = 0o600

@@ -29,6 +29,8 @@ SIZES = {
     "memory-swap": ("memory", "swap"),
 }
 TEXTS = {"cpuset-cpus": ("cpu", "cpus"), "cpuset-mems": ("cpu", "mems")}
+# option -> member of linux.intelRdt
+SCHEMATA = {"l3-cache-schema": "l3CacheSchema", "mem-bw-schema": "memBwSchema"}
 
 UNITS = "kmgtp"
 
@@ -37,9 +39,10 @@ def run(invocation: "Invocation") -> int:
     """Changes the limits.  Raises PyruncError."""
     options = invocation.options
     path = options.text("resources")
-    # As with runc, the file is all there is then.
+    # As with runc, the file is all there is of resources then.
     resources = resources_of(options) if path is None else parse(*read_input(path))
-    Container.load(invocation.root, invocation.arguments[0]).update(resources)
+    intel_rdt = {member: text for name, member in SCHEMATA.items() if (text := options.text(name))}
+    Container.load(invocation.root, invocation.arguments[0]).update(resources, intel_rdt)
     return 0
 
 

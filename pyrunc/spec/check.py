@@ -4,7 +4,7 @@ The generated schema check and the rules run on every create; jsonschema is impo
 """
 
 from pyrunc.errors import ConfigError
-from pyrunc.spec import rules
+from pyrunc.spec import rules, rules_linux
 from pyrunc.spec._check import check_config as _schema_config
 from pyrunc.spec._check import check_process as _schema_process
 from pyrunc.spec._check import check_resources as _schema_resources
@@ -19,18 +19,8 @@ if TYPE_CHECKING:
 
 
 def check_config(config: "Section") -> None:
-    """Raises ConfigError with every problem of a config.json: schema, rules, and what pyrunc does not do yet."""
-    _check("config", _schema_config(config), config, lambda: _config_problems(config))
-
-
-def _config_problems(config: "Section") -> "Problems":
-    """What the rules find; of what is not supported only that."""
-    unsupported = rules.unsupported(config)
-    problems = rules.check_rules(config)
-    if unsupported:
-        refused = tuple([pointer for pointer, _ in unsupported])
-        problems = [problem for problem in problems if not problem[0].startswith(refused)]
-    return problems + unsupported
+    """Raises ConfigError with every problem of a config.json: schema and rules."""
+    _check("config", _schema_config(config), config, lambda: rules.check_rules(config))
 
 
 def check_process(process: "Section") -> None:
@@ -41,6 +31,13 @@ def check_process(process: "Section") -> None:
 def check_resources(resources: "Section") -> None:
     """Raises ConfigError with every problem of the resources of update (config-linux.md#control-groups)."""
     _check("resources", _schema_resources(resources), resources, lambda: rules.check_resource_rules(resources))
+
+
+def check_intel_rdt(settings: "Section") -> None:
+    """Raises ConfigError with every problem of what update changes of linux.intelRdt (config-linux.md#intelrdt)."""
+    problems = list(rules_linux.intel_rdt({"intelRdt": settings}, {}))
+    if problems:
+        raise ConfigError(_text("config", [(f"/linux{pointer}", message) for pointer, message in problems]))
 
 
 def _check(name: str, place: "str | None", value: "Section", run_rules: "Callable[[], Problems]") -> None:

@@ -101,8 +101,6 @@ def _rule_problems(name: str, value: "Any") -> "list[tuple[str, str]]":
         for rule in section_rules:
             for pointer, message in _until_unreadable(rule, *arguments):
                 found.append((section + pointer, message))
-    if name == "config":
-        found += _until_unreadable(rules.unsupported, value)
     return found
 
 

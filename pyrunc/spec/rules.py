@@ -20,13 +20,6 @@ HOST_NAME_MAX = 64  # bytes, __NEW_UTS_LEN
 ID_MAP_OPTIONS = frozenset(("idmap", "ridmap"))
 
 
-def unsupported(config: "Section") -> "list[tuple[str, str]]":
-    """What the specification has and this runtime does not do yet: refused by name, not ignored."""
-    linux = config.get("linux", {})
-    asked = (("/linux/intelRdt", bool(linux.get("intelRdt"))),)
-    return [(pointer, "is not supported yet by pyrunc") for pointer, is_asked in asked if is_asked]
-
-
 def mount_namespace(config: "Section") -> "Problems":
     """config-linux.md#namespaces: without a mount namespace the host's would be changed."""
     if "mount" in namespaces_of(config):

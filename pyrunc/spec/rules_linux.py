@@ -28,6 +28,7 @@ S_IFMT, MODE_BITS = 0o170000, 0o7777
 FILE_TYPES = {"c": 0o020000, "u": 0o020000, "b": 0o060000, "p": 0o010000}
 ERRNO_ACTIONS = {"SCMP_ACT_ERRNO": 4095, "SCMP_ACT_TRACE": 0xFFFF}  # the highest value each can carry
 SYSCALL_ARGUMENTS = 6
+RESCTRL_NAMES = (".", "..", "info", "mon_groups", "mon_data")  # what is no group in a resctrl file system
 
 
 def linux_strings(linux: "Section", namespaces: "Namespaces") -> "Problems":
@@ -264,14 +265,15 @@ def memory_policy(linux: "Section", namespaces: "Namespaces") -> "Problems":
 def intel_rdt(linux: "Section", namespaces: "Namespaces") -> "Problems":
     """config-linux.md#intelrdt: closID is the name of one directory in resctrl; schemata are single lines."""
     settings = linux.get("intelRdt", {})
-    group = settings.get("closID", "default")
-    if group != "/" and (not group or "/" in group or "\n" in group or "\0" in group or group in (".", "..")):
+    group = settings.get("closID") or "/"
+    if group != "/" and ("/" in group or "\n" in group or "\0" in group or group in RESCTRL_NAMES):
         yield "/intelRdt/closID", f'must be the name of a directory, or "/", not {group!r}'
-    bandwidth = settings.get("memBwSchema", "MB:")
+    yield from nul_byte(settings.get("l3CacheSchema", ""), "/intelRdt/l3CacheSchema")
+    bandwidth = settings.get("memBwSchema") or "MB:"
     if not bandwidth.startswith("MB:") or "\n" in bandwidth:
         yield "/intelRdt/memBwSchema", f'must be one line that begins with "MB:", not {bandwidth!r}'
     for index, line in enumerate(settings.get("schemata", ())):
-        if "\n" in line:
+        if not line or "\n" in line:
             yield f"/intelRdt/schemata/{index}", "must be a single line"
 
 

@@ -60,8 +60,8 @@ class StandIn:
     def resume(self) -> None:
         self._call("resume")
 
-    def update(self, resources: Any) -> None:
-        self._call("update", resources)
+    def update(self, *args: Any) -> None:
+        self._call("update", *args)
 
     def stats(self) -> Any:
         return self._call("stats")

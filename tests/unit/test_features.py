@@ -10,7 +10,6 @@ from pyrunc import cli, features
 from pyrunc.errors import PyruncError
 from pyrunc.namespaces import TYPES
 from pyrunc.operations.options import parse_options
-from pyrunc.spec import rules
 from pyrunc.spec.report import schema_problems
 
 CHECKOUT = Path(__file__).parent.parent.parent
@@ -76,12 +75,9 @@ def test_mount_options_are_those_that_no_file_system_sees(printed: dict[str, Any
     assert len(parse_options([word + "x" for word in known]).data) == len(known)
 
 
-def test_what_is_refused_is_not_claimed(printed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules, "unsupported", lambda config: [("/linux", "")])
-    linux = features.features()["linux"]
-    assert linux["intelRdt"] == {"enabled": False, "schemata": False, "monitoring": False}
-    monkeypatch.setattr(rules, "unsupported", lambda config: [])
-    assert features.features()["linux"]["intelRdt"] == {"enabled": True, "schemata": True, "monitoring": True}
+def test_what_has_no_list(printed: dict[str, Any]) -> None:
+    assert printed["linux"]["intelRdt"] == {"enabled": True, "schemata": True, "monitoring": True}
+    assert printed["linux"]["netDevices"] == {"enabled": True}
 
 
 def test_flags_that_the_kernel_does_not_know() -> None:

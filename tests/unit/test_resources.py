@@ -179,7 +179,7 @@ def test_every_option(container: type[StandIn]) -> None:
     argv = (
         "update --blkio-weight 100 --cpu-period 1 --cpu-quota -2 --cpu-burst 0 --cpu-share 4 --cpu-rt-period 5 "
         "--cpu-rt-runtime 6 --cpuset-cpus 0-1 --cpuset-mems 0 --memory 1K --memory-reservation 2K --memory-swap -1 "
-        "--pids-limit 7 --cpu-idle 1 c1"
+        "--pids-limit 7 --cpu-idle 1 --l3-cache-schema L3:0=f --mem-bw-schema MB:0=5 c1"
     )
     assert cli.main(argv.split()) == 0
     assert container.calls[-1][1] == (
@@ -192,16 +192,17 @@ def test_every_option(container: type[StandIn]) -> None:
             "memory": {"limit": 1024, "reservation": 2048, "swap": -1},
             "pids": {"limit": 7},
         },
+        {"l3CacheSchema": "L3:0=f", "memBwSchema": "MB:0=5"},
     )  # fmt: skip
 
 
 def test_nothing_asked_for(container: type[StandIn]) -> None:
     for argv in (["update", "c1"], ["update", "--pids-limit", "0", "--memory=", "c1"]):
         assert cli.main(argv) == 0
-        assert container.calls[-1][1] == ({},)
+        assert container.calls[-1][1] == ({}, {})
 
 
 def test_a_file_is_all_there_is(container: type[StandIn], tmp_path: Path) -> None:
     (tmp_path / "r").write_text('{"pids": {"limit": 5}, "cpu": null}')
-    assert cli.main(["update", "-r", f"{tmp_path}/r", "--memory", "nonsense", "c1"]) == 0
-    assert container.calls[-1][1] == ({"pids": {"limit": 5}},)
+    assert cli.main(["update", "-r", f"{tmp_path}/r", "--memory", "nonsense", "--mem-bw-schema=MB:0=5", "c1"]) == 0
+    assert container.calls[-1][1] == ({"pids": {"limit": 5}}, {"memBwSchema": "MB:0=5"})

@@ -67,7 +67,7 @@ def test_every_problem_is_listed() -> None:
     )
     config["linux"]["namespaces"] += [{"type": "mount"}, {"type": "uts", "path": 5}]
     config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALOW", "defaultErrnoRet": True}
-    config["linux"]["intelRdt"] = {"closID": "x"}
+    config["linux"]["intelRdt"] = {"closID": "mon_data"}
     assert problems_of(config) == [
         ("/hostname", "must be a string, not 5"),
         ("/linux/namespaces/6/path", "must be a string, not 5"),
@@ -90,7 +90,7 @@ def test_every_problem_is_listed() -> None:
         ("/process/cwd", "must be an absolute path, not 'tmp'"),
         ("/linux/namespaces/5/type", "the mount namespace is listed twice"),
         ("/linux/namespaces/6/type", "the uts namespace is listed twice"),
-        ("/linux/intelRdt", "is not supported yet by pyrunc"),
+        ("/linux/intelRdt/closID", "must be the name of a directory, or \"/\", not 'mon_data'"),
     ]
 
 

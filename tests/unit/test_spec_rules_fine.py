@@ -156,25 +156,6 @@ def test_sysctl_path(name: str, path: str) -> None:
     assert sysctl_path(name) == path
 
 
-UNSUPPORTED = {
-    "/linux/intelRdt": linux(intelRdt={"closID": "x"}),
-}
-
-
-@pytest.mark.parametrize("pointer", UNSUPPORTED)
-def test_unsupported(pointer: str) -> None:
-    """Until the runtime does it: refused by name."""
-    named = [place for place, _ in rules.unsupported(UNSUPPORTED[pointer])]
-    assert named == [pointer]
-
-
-@pytest.mark.parametrize(
-    "document", [config(), on_the_hosts_mounts(), linux(intelRdt={}), seccomp(listenerPath="/unused")], ids=range(4)
-)
-def test_nothing_unsupported(document: Any) -> None:
-    assert rules.unsupported(document) == []
-
-
 WARNED: list[tuple[Any, str, str]] = [
     (mount(destination="data"), "/mounts/0/destination", "relative path 'data' is taken as relative to /"),
     (config(ociVersion="1.4.0-rc.1"), "/ociVersion", "1.4.0-rc.1 is newer than 1.3.0: new properties are ignored"),

@@ -239,3 +239,14 @@ def test_what_cannot_be_read(text: str | None, message: str, tmp_path: Path, cap
     (problem,) = json.loads(capfd.readouterr().out)["problems"]
     assert problem["pointer"] == ""
     assert message in problem["message"]
+
+
+def test_devices_and_groups_that_this_host_does_not_have() -> None:
+    config: Config = {"linux": {"netDevices": {"lo": {}, "pyrunc-test-no": {}}, "intelRdt": {}}}
+    assert list(host.network_devices(config, facts())) == [
+        ("/linux/netDevices/pyrunc-test-no", "there is no such device")
+    ]
+    assert len(list(host.network_devices(config, facts(privileged=False)))) == 2
+    if "resctrl" not in Path("/proc/self/mountinfo").read_text():
+        assert list(host.resctrl(config, facts())) == [("/linux/intelRdt", "no resctrl file system is mounted")]
+    assert list(host.resctrl({}, facts())) == list(host.network_devices({}, facts())) == []

@@ -168,13 +168,17 @@ CASES = [
     ),
     Case(
         "update of the cache's schema",
-        "pyrunc update: option --l3-cache-schema is not supported\nhint: see pyrunc update --help",
+        "pyrunc update failed: {id}: linux.intelRdt: no resctrl file system is mounted\nhint: mount -t resctrl resctrl "
+        "/sys/fs/resctrl; the CPU must have Intel RDT, AMD QoS or Arm MPAM",
+        prepare=running,
         command="update --l3-cache-schema L3:0=f {id}",
     ),
     Case(
         "update of the memory bandwidth's schema",
-        "pyrunc update: option --mem-bw-schema is not supported\nhint: see pyrunc update --help",
-        command="update --mem-bw-schema MB:0=50 {id}",
+        "pyrunc update failed: {id}: config.json: /linux/intelRdt/memBwSchema: must be one line that begins with "
+        "\"MB:\", not 'L3:0=50'",
+        prepare=running,
+        command="update --mem-bw-schema L3:0=50 {id}",
     ),
     Case(
         "update from a missing file",

@@ -171,6 +171,18 @@ CASES = [
         [put("process.ioPriority", {"class": "IOPRIO_CLASS_BE", "priority": 9})],
     ),
     Case(
+        "resctrl without hardware for it",
+        "pyrunc create failed: {id}: linux.intelRdt: no resctrl file system is mounted\nhint: mount -t resctrl resctrl "
+        "/sys/fs/resctrl; the CPU must have Intel RDT, AMD QoS or Arm MPAM",
+        [put("linux.intelRdt", {"l3CacheSchema": "L3:0=f"})],
+    ),
+    Case(
+        "resctrl group that is no name",
+        'pyrunc create failed: {id}: config.json: /linux/intelRdt/closID: must be the name of a directory, or "/", '
+        "not 'info'",
+        [put("linux.intelRdt", {"closID": "info"})],
+    ),
+    Case(
         "memory policy without nodes",
         "pyrunc create failed: {id}: config.json: /linux/memoryPolicy/nodes: is required for MPOL_BIND",
         [put("linux.memoryPolicy", {"mode": "MPOL_BIND"})],
