@@ -87,12 +87,17 @@ def is_own(maps: "list[tuple[int, int, int]]", id: int) -> bool:
 
 
 def explain(error: PyruncError) -> None:
-    """Gives the error of a user namespace that could not be made the hint that fits this host."""
+    """Gives the error of namespaces that could not be made, or joined, the hint that fits this host."""
     if error.hint:
         return
-    if error.errno == ENOSPC:
+    if "join" in error.reason:
+        if error.errno == EPERM and posix.geteuid() != 0:
+            error.hint = "without root only namespaces can be joined that belong to the container's user namespace"
+    elif error.errno == ENOSPC and "user namespace" in error.reason:
         most = number("user/max_user_namespaces")
         error.hint = f"the limit of user namespaces is reached: sysctl user.max_user_namespaces is {most}"
+    elif error.errno == ENOSPC:
+        error.hint = "the limit of one kind of namespaces is reached: see sysctl user.max_pid_namespaces and its like"
     elif error.errno == EUSERS:
         error.hint = "user namespaces can be 32 deep, no deeper"
     elif error.errno in (EPERM, EACCES):

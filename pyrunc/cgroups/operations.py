@@ -150,7 +150,10 @@ class EnableControllers(Operation):
         for name, place in self.required.items():
             if name not in present:
                 reason = f"the {name} controller is not available in {self.directory}"
-                raise PyruncError(reason, place=place, hint=refusals.get(name, ""))
+                hint = refusals.get(name, "")
+                if hint and posix.geteuid() != 0:
+                    hint += "; Delegate= of user@.service says which controllers a user has"
+                raise PyruncError(reason, place=place, hint=hint)
 
     def hand_down(self, names: "list[str]") -> "dict[str, str]":
         """Enables names from the top down; what an ancestor refused and why, for the error if it was required."""

@@ -69,6 +69,7 @@ def test_a_controller_that_is_not_delegated(made: Callable[..., Bundle], pyrunc:
     assert result.returncode == 1
     assert "linux.resources.hugepageLimits" in result.stderr
     assert "the hugetlb controller is not available in" in result.stderr
+    assert result.stderr.endswith("; Delegate= of user@.service says which controllers a user has\n")
     assert pyrunc.containers() == []
 
 

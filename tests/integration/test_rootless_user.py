@@ -245,6 +245,11 @@ def without_user_namespace(config: "dict[str, Any]") -> None:
             "only who has privileges over the whole file system may map its ids",
         ),
         (
+            change("linux.namespaces", {"type": "network", "path": "/proc/1/ns/net"}),
+            "linux.namespaces[5] (network): join network namespace: /proc/1/ns/net: permission denied",
+            "",
+        ),
+        (
             change("process.oomScoreAdj", -900),
             "process.oomScoreAdj: write oom_score_adj: permission denied",
             "Lowering it needs CAP_SYS_RESOURCE.",
@@ -255,7 +260,7 @@ def without_user_namespace(config: "dict[str, Any]") -> None:
             "Raising a hard limit needs CAP_SYS_RESOURCE.",
         ),
     ],
-    ids=["user namespace", "uid=", "gid=", "groups", "idmap", "oom score", "limits"],
+    ids=["user namespace", "uid=", "gid=", "groups", "idmap", "join", "oom score", "limits"],
 )
 def test_refused(
     spoil: "Callable[[dict[str, Any]], None]",

@@ -106,9 +106,25 @@ def test_why_there_is_no_user_namespace(
 ) -> None:
     monkeypatch.setattr(rootless, "number", values.get)
     monkeypatch.setattr(rootless.posix, "geteuid", lambda: ME)
-    error = PyruncError("make a user namespace", errno=errno)
+    error = PyruncError("make a user namespace: no", errno=errno)
     rootless.explain(error)
     assert words in error.hint
+    for reason, hint in (("make namespaces: no", "user.max_pid_namespaces"), ("join namespace: no", "")):
+        error = PyruncError(reason, errno=ENOSPC)
+        rootless.explain(error)
+        assert hint in error.hint
+        assert bool(hint) == bool(error.hint)
+
+
+def test_a_namespace_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    hints = []
+    for uid in (0, ME):
+        monkeypatch.setattr(rootless.posix, "geteuid", lambda uid=uid: uid)
+        error = PyruncError("join namespace: operation not permitted", errno=EPERM)
+        rootless.explain(error)
+        hints.append(error.hint)
+    joined = "without root only namespaces can be joined that belong to the container's user namespace"
+    assert hints == ["", joined]
 
 
 def test_a_hint_that_is_there_stays() -> None:
