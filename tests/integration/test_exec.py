@@ -154,6 +154,27 @@ def test_process_file(container: str, pyrunc: Pyrunc, folder: Path) -> None:
     assert seen["no_new_privs"] == 0
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs to choose from")
+def test_cpu_affinity(bundle: BundleFactory, pyrunc: Pyrunc, folder: Path) -> None:
+    """execCPUAffinity is for exec alone: that of config.json, or that of the process file."""
+    first, *_, last = sorted(os.sched_getaffinity(0))
+    made = probe(bundle, execCPUAffinity={"final": str(first)})
+    made.save()
+    assert len(pyrunc.run(made).json()["affinity"]) > 1
+    made.config["process"]["args"] = list(SLEEP)
+    made.save()
+    container_id, _ = running(pyrunc, made)
+    assert see(pyrunc, container_id)["affinity"] == [first]
+    for affinity, cpu in (
+        ({"initial": str(first), "final": str(last)}, last),
+        ({"initial": str(last)}, last),
+        ({"final": str(first)}, first),
+    ):
+        process = {"args": ["/bin/probe"], "cwd": "/", "execCPUAffinity": affinity}
+        (folder / "process.json").write_text(json.dumps(process))
+        assert pyrunc.ok("exec", "--process", folder / "process.json", container_id).json()["affinity"] == [cpu]
+
+
 def test_in_the_background(container: str, pyrunc: Pyrunc, folder: Path) -> None:
     pid_file = folder / "pid"
     result = pyrunc.ok("exec", "--detach", "--pid-file", pid_file, container, "/bin/sh", "-c", "sleep 0.2; exit 6")

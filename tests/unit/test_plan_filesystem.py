@@ -10,6 +10,7 @@ from pyrunc.cgroups.layout import Layout
 from pyrunc.errors import PyruncError
 from pyrunc.operations.base import Operation
 from pyrunc.operations.bind import BindMount
+from pyrunc.operations.filesystem import FilesystemMount
 from pyrunc.operations.plan import plan_filesystem
 
 CORPUS = Path(__file__).resolve().parent.parent / "corpus"
@@ -180,6 +181,16 @@ def test_order_of_the_end() -> None:
         "linux.maskedPaths[0]",
         "root.readonly",
     ]
+
+
+def test_mount_label() -> None:
+    """For the file systems that take a context: not for those of the kernel's own, which would refuse it."""
+    label = "system_u:object_r:container_file_t:s0:c1,c2"
+    entries = [{"destination": f"/{kind}", "type": kind} for kind in ("tmpfs", "devpts", "proc", "sysfs", "mqueue")]
+    plan = make_plan({**mounts(*entries), "linux": {"mountLabel": label}})
+    words = {operation.destination: operation.words for operation in plan if isinstance(operation, FilesystemMount)}
+    labelled = {destination for destination, found in words.items() if ("context", label) in found}
+    assert labelled == {"/tmpfs", "/devpts"}
 
 
 def test_devices() -> None:
