@@ -8,7 +8,7 @@ import pytest
 
 from pyrunc.container import Container
 from pyrunc.errors import PyruncError
-from tests.support import corpus
+from tests.support import corpus, processes
 from tests.support.bundles import BundleFactory
 from tests.support.runtime import Pyrunc
 
@@ -252,3 +252,30 @@ def test_the_library(limits: Limits) -> None:
     assert limits.read("pids.max") == {"pids.max": "31"}
     with pytest.raises(PyruncError, match="/pids/limit: must be a whole number"):
         container.update({"pids": {"limit": "31"}})
+
+
+def test_check_before_update(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
+    """A container that was made with it keeps its limit when a new one is not above what it uses."""
+    made = bundle("head -c 20000000 /dev/zero > /dev/shm/x; echo ready; sleep 1000")
+    made.config["linux"]["resources"]["memory"] = {"limit": 256 * MIB, "checkBeforeUpdate": True}
+    container_id, result = pyrunc.create(made.save())
+    pyrunc.ok("start", container_id)
+    processes.wait_until(lambda: "ready" in result.stdout, "the memory to be used")
+    limits = Limits(pyrunc, container_id)
+    before, stored = limits.all(), limits.stored()
+    refused = pyrunc("update", "--memory", "8M", container_id)
+    assert refused.returncode == 1
+    assert "rejecting memory limit 8388608 <= usage" in refused.stderr
+    assert (limits.all(), limits.stored()) == (before, stored)
+    limits.update("--memory", "200M")
+    assert limits.stored()["memory"]["limit"] == 200 * MIB
+
+
+def test_no_process_but_the_first(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
+    """pids.limit 0 is a limit like others: the container's process is moved there, and cannot fork."""
+    made = bundle("echo began; true & echo forked")
+    made.config["linux"]["resources"]["pids"] = {"limit": 0}
+    result = pyrunc.run(made.save())
+    assert result.returncode != 0
+    assert result.stdout == "began\n"
+    assert "fork" in result.stderr

@@ -193,6 +193,12 @@ CASES = [
         [put("linux.memoryPolicy", {"mode": "MPOL_BIND", "nodes": "1000"})],
     ),
     Case(
+        "personality with flags",
+        "pyrunc create failed: {id}: config.json: /linux/personality/flags: no flags are supported, not "
+        "'ADDR_NO_RANDOMIZE'",
+        [put("linux.personality", {"domain": "LINUX", "flags": ["ADDR_NO_RANDOMIZE"]})],
+    ),
+    Case(
         "personality unknown",
         "pyrunc create failed: {id}: config.json: /linux/personality/domain: must be one of LINUX, "
         'LINUX32, not "SOLARIS"',
