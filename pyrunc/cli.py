@@ -43,7 +43,12 @@ def main(argv: list[str]) -> int:
     container_id = ""
     try:
         settings, rest = options.parse_global(argv)
-        log.configure(settings.text("log"), settings.text("log-format") or "text", settings.flag("debug"))
+        log.configure(
+            settings.text("log"),
+            settings.text("log-format") or "text",
+            settings.flag("debug"),
+            settings.text("log-level") or "warning",
+        )
         if not rest or settings.help or settings.flag("version") or rest[0] in ("help", "h"):
             from pyrunc.commands import help
 

@@ -46,6 +46,8 @@ class Container:
         preserve_fds:   how many descriptors from 3 on the process gets
         rootless:       "true", "false" or "auto": whether to do without cgroups that the caller has no right to make
         systemd_cgroup: have systemd make the cgroups, as a scope
+        no_cgroups:     let the container's processes stay in the caller's cgroups
+        config:         a file to take instead of the bundle's config.json
         """
         from pyrunc.creation import Creation, Options
 

@@ -53,7 +53,9 @@ class Options:
     """What the caller of create and run may choose; see `Container.create`."""
 
     __slots__ = (
+        "config",
         "console_socket",
+        "no_cgroups",
         "no_new_keyring",
         "no_pivot",
         "pid_file",
@@ -71,6 +73,8 @@ class Options:
         preserve_fds: int = 0,
         rootless: str = "auto",
         systemd_cgroup: bool = False,
+        no_cgroups: bool = False,
+        config: "str | None" = None,
     ) -> None:
         self.pid_file = pid_file
         self.console_socket = console_socket
@@ -79,6 +83,8 @@ class Options:
         self.preserve_fds = preserve_fds
         self.rootless = rootless
         self.systemd_cgroup = systemd_cgroup
+        self.no_cgroups = no_cgroups
+        self.config = config
 
 
 class Creation:
@@ -107,10 +113,10 @@ class Creation:
         self.root = root
         self.options = options
         check_preserved(options.preserve_fds)
-        config, self.config_bytes = load_bundle(bundle)
+        config, self.config_bytes = load_bundle(bundle, options.config)
         check_config(config)
         config = without_own_user(config)
-        self.facts = read_facts(options.rootless, options.systemd_cgroup)
+        self.facts = read_facts(options.rootless, options.systemd_cgroup, options.no_cgroups)
         self.plan = Plan(config, id, bundle, self.facts, options.no_pivot)
         check_seccomp_agent(config, bundle)
         self.record = Record(

@@ -16,6 +16,7 @@ class HostFacts:
     privileged: the runtime is root where it runs, so that it writes id maps itself
     rootless_cgroups: it does without cgroups that it has no right to make: an ordinary user, or root in a user
                 namespace, as the runtime of rootless podman is
+    no_cgroups: the container's processes are to stay in the caller's cgroups
     systemd:    the manager that makes the cgroups: the system's, or with rootless_cgroups the user's; None: pyrunc does
     last_cap:   the highest capability number that the kernel knows
     permitted:  the runtime's own permitted capabilities, a bit mask
@@ -23,7 +24,17 @@ class HostFacts:
     gid:        its effective group
     """
 
-    __slots__ = ("bounding", "cgroup", "gid", "last_cap", "permitted", "privileged", "rootless_cgroups", "systemd")
+    __slots__ = (
+        "bounding",
+        "cgroup",
+        "gid",
+        "last_cap",
+        "no_cgroups",
+        "permitted",
+        "privileged",
+        "rootless_cgroups",
+        "systemd",
+    )
 
     def __init__(
         self,
@@ -43,13 +54,14 @@ class HostFacts:
         self.permitted = permitted
         self.bounding = bounding
         self.gid = gid
+        self.no_cgroups = False
         self.systemd: SystemdFacts | None = None
 
 
-def read_facts(rootless: str = "auto", systemd_cgroup: bool = False) -> HostFacts:
+def read_facts(rootless: str = "auto", systemd_cgroup: bool = False, no_cgroups: bool = False) -> HostFacts:
     """Asks the host.  rootless "true" or "false" is the caller's word on whether to do without cgroups.
 
-    systemd_cgroup: the cgroups are systemd's to make, which is asked, too.
+    systemd_cgroup: the cgroups are systemd's to make, which is asked, too;  no_cgroups: there are to be none.
     Raises OSError when procfs is not mounted, PyruncError when there is no systemd to ask.
     """
     permitted, bounding = own_capabilities()
@@ -57,6 +69,7 @@ def read_facts(rootless: str = "auto", systemd_cgroup: bool = False) -> HostFact
     without = not privileged or in_user_namespace() if rootless == "auto" else rootless == "true"
     gid = 0 if privileged else posix.getegid()
     facts = HostFacts(detect(), privileged, last_capability(), permitted, bounding, rootless_cgroups=without, gid=gid)
+    facts.no_cgroups = no_cgroups
     if systemd_cgroup:
         from pyrunc.cgroups.systemd import SYSTEM, USER
         from pyrunc.cgroups.systemd_bus import read_systemd

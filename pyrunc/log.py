@@ -20,14 +20,22 @@ _configured = False
 _fd = -1
 _json = False
 _debug = False
+_quiet = False
 _write_error = ""
 
 
-def configure(path: "str | None", format: str, debug: bool) -> None:
-    """Opens the log, path None or "" being stderr.  Raises PyruncError when it cannot be opened."""
-    global _configured, _fd, _json, _debug, _write_error
+def configure(path: "str | None", format: str, debug: bool, level: str = "warning") -> None:
+    """Opens the log, path None or "" being stderr.  Raises PyruncError when it cannot be opened.
+
+    level: "debug" is as debug, "error" leaves out warnings
+    """
+    global _configured, _fd, _json, _debug, _quiet, _write_error
     if format not in ("text", "json"):
         raise PyruncError(f"invalid log-format: {format}")
+    if level not in ("debug", "warning", "error"):
+        raise PyruncError(f"invalid log-level: {level}")
+    debug = debug or level == "debug"
+    _quiet = level == "error" and not debug
     if _fd > _STDERR:
         posix.close(_fd)
     _configured, _fd, _json, _debug, _write_error = True, -1, format == "json", debug, ""
@@ -82,6 +90,8 @@ def warn(message: str) -> None:
         if logging is not None:
             logging.getLogger("pyrunc").warning(message)
             return
+    if _quiet:
+        return
     if _fd >= 0:
         if _debug or not _json:
             _append(_line("warning", message))

@@ -93,6 +93,9 @@ GLOBAL = (
     Option("debug", "", FLAG, "", "say what is done, and show a traceback with an error"),
     Option("log", "", STRING, "FILE", "append errors (with --debug everything) to FILE"),
     Option("log-format", "", STRING, "text|json", "how the log is written (default: text)", "text"),
+    Option(
+        "log-level", "", STRING, "error|warning|debug", "what is told (default: warning; debug is --debug)", "warning"
+    ),
     Option("root", "", STRING, "DIR", "where the state of containers is kept (default: /run/pyrunc)"),
     Option(
         "systemd-cgroup",
@@ -100,6 +103,13 @@ GLOBAL = (
         FLAG,
         "",
         'let systemd make the cgroups; cgroupsPath is then "slice:prefix:name"',
+    ),
+    Option(
+        "cgroup-manager",
+        "",
+        STRING,
+        "cgroupfs|systemd|disabled",
+        "who makes the cgroups: pyrunc, systemd or nobody (default: cgroupfs)",
     ),
     Option(
         "rootless",
@@ -114,6 +124,7 @@ GLOBAL = (
 )
 
 _BUNDLE = Option("bundle", "b", STRING, "DIR", "the directory of config.json (default: the current directory)")
+_CONFIG = Option("config", "f", STRING, "FILE", "a file to take instead of the bundle's config.json")
 _CONSOLE_SOCKET = Option(
     "console-socket", "", STRING, "SOCKET", "the AF_UNIX socket that is to receive the terminal's master end"
 )
@@ -126,6 +137,7 @@ _DETACH = Option("detach", "d", FLAG, "", "do not wait for the process")
 
 _CREATE = (
     _BUNDLE,
+    _CONFIG,
     _CONSOLE_SOCKET,
     _PIDFD_SOCKET,
     _PID_FILE,

@@ -1,7 +1,7 @@
 """From a checked configuration to everything that will be done: decided here, performed elsewhere, touching nothing."""
 
 from pyrunc import pathnames
-from pyrunc.cgroups.plan import plan_cgroup
+from pyrunc.cgroups.plan import plan_cgroup, without_cgroups
 from pyrunc.namespaces import CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, plan_namespaces
 from pyrunc.operations.options import PROPAGATION
 from pyrunc.operations.plan import plan_filesystem
@@ -75,7 +75,10 @@ class Plan:
             from pyrunc.rootless import check
 
             check(config, facts.gid)
-        self.cgroup = plan_cgroup(config, id, facts.cgroup, rootless=facts.rootless_cgroups, systemd=facts.systemd)
+        if facts.no_cgroups:
+            self.cgroup = without_cgroups(linux.get("resources") or {})
+        else:
+            self.cgroup = plan_cgroup(config, id, facts.cgroup, rootless=facts.rootless_cgroups, systemd=facts.systemd)
         process = config.get("process") or NO_PROCESS
         self.process = plan_process(process, linux) if "process" in config else ProcessSettings(process, {})
         # The first process of a user namespace has every capability there, whatever the runtime has outside.

@@ -41,6 +41,8 @@ list`. Files, directories, signals and the words that an option takes are comple
 Everything is made but the process: namespaces, mounts, cgroups. What config.json asks for and this host cannot do
 is an error. The user's program is started by `pyrunc start`.
 
+With --config another file stands for the bundle's config.json; paths in it are relative to the bundle all the same.
+
 A terminal (process.terminal) needs --console-socket: its master end is sent over that socket by SCM_RIGHTS.
 """,
     "delete": """\

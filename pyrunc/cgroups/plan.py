@@ -109,6 +109,18 @@ def plan_cgroup(
     return plan
 
 
+def without_cgroups(resources: "Mapping[str, Any]") -> CgroupPlan:
+    """The plan of a container whose processes stay in the caller's cgroups, where no device is denied either.
+
+    Raises PyruncError for a limit.
+    """
+    for name, limits in resources.items():
+        if limits and name != "devices":
+            what = "the container has no cgroups that could be limited (--cgroup-manager=disabled)"
+            raise PyruncError(what, place=f"linux.resources.{name}")
+    return CgroupPlan({})
+
+
 def directories(cgroups_path: str, container_id: str, layout: "Layout") -> "dict[str, str]":
     """controller -> the container's directory, as runc's cgroupfs driver chooses it.
 

@@ -7,6 +7,8 @@ from pyrunc.errors import PyruncError, reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pyrunc.options import Invocation
 
 
@@ -42,6 +44,25 @@ def bundle_of(invocation: "Invocation") -> str:
         return pathnames.abspath(invocation.options.text("bundle") or ".")
     except OSError as error:
         raise PyruncError(f"the current directory: {reason_of(error.errno or 0)}", errno=error.errno or 0) from error
+
+
+def creation_options(invocation: "Invocation") -> "dict[str, Any]":
+    """What create and run have in common, as the keywords of `Container.create`.  Raises PyruncError."""
+    options, settings = invocation.options, invocation.settings
+    manager = settings.text("cgroup-manager")
+    if manager not in (None, "cgroupfs", "systemd", "disabled"):
+        raise PyruncError(f"unknown cgroup manager: {manager}", hint="there are cgroupfs, systemd and disabled")
+    return {
+        "config": options.text("config"),
+        "pid_file": options.text("pid-file"),
+        "console_socket": options.text("console-socket"),
+        "no_pivot": options.flag("no-pivot"),
+        "no_new_keyring": options.flag("no-new-keyring"),
+        "preserve_fds": options.number("preserve-fds"),
+        "rootless": rootless_of(invocation),
+        "systemd_cgroup": settings.flag("systemd-cgroup") if manager is None else manager == "systemd",
+        "no_cgroups": manager == "disabled",
+    }
 
 
 def rootless_of(invocation: "Invocation") -> str:

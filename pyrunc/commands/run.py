@@ -1,6 +1,6 @@
 """pyrunc run: create, start, and (without --detach) wait and delete."""
 
-from pyrunc.commands import bundle_of, rootless_of
+from pyrunc.commands import bundle_of, creation_options
 from pyrunc.container import Container
 from pyrunc.foreground import become_subreaper
 
@@ -24,11 +24,5 @@ def run(invocation: "Invocation") -> int:
         detach=detach,
         keep=options.flag("keep"),
         reap_orphans=subreaper,
-        pid_file=options.text("pid-file"),
-        console_socket=options.text("console-socket"),
-        no_pivot=options.flag("no-pivot"),
-        no_new_keyring=options.flag("no-new-keyring"),
-        preserve_fds=options.number("preserve-fds"),
-        rootless=rootless_of(invocation),
-        systemd_cgroup=invocation.settings.flag("systemd-cgroup"),
+        **creation_options(invocation),
     )

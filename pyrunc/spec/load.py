@@ -22,13 +22,15 @@ def load_config(bundle: str) -> "dict[str, Any]":
     return load_bundle(bundle)[0]
 
 
-def load_bundle(bundle: str) -> "tuple[dict[str, Any], bytes]":
-    """As `load_config`, with the file's own bytes."""
-    path = pathnames.join(bundle, CONFIG)
+def load_bundle(bundle: str, config: "str | None" = None) -> "tuple[dict[str, Any], bytes]":
+    """As `load_config`, with the file's own bytes; config: a file to take instead of the bundle's."""
+    path = config or pathnames.join(bundle, CONFIG)
     try:
         octets = read(path)
         return parse(octets, path), octets
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if config:
+            raise from_os_error(error, operation=f"read {config}") from error
         # The sentence is runc's: callers know it.
         raise ConfigError(
             f"JSON specification file {CONFIG} not found",

@@ -42,9 +42,28 @@ def test_create(container: type[StandIn], tmp_path: Path, monkeypatch: pytest.Mo
                 "preserve_fds": 2,
                 "rootless": "auto",
                 "systemd_cgroup": True,
+                "no_cgroups": False,
+                "config": None,
             },
         ),
     ]
+
+
+@pytest.mark.parametrize(
+    ("argv", "systemd", "none"),
+    [
+        ("--cgroup-manager cgroupfs", False, False),
+        ("--cgroup-manager=systemd", True, False),
+        ("--cgroup-manager=disabled", False, True),
+        ("--systemd-cgroup --cgroup-manager cgroupfs", False, False),
+    ],
+)
+def test_cgroup_manager(argv: str, systemd: bool, none: bool, container: type[StandIn]) -> None:
+    for command in ("create", "run"):
+        container.answers["run"] = 0
+        assert cli.main([*argv.split(), command, "--bundle", "/b", "--config", "other.json", "c1"]) == 0
+        options = container.calls[-1][2]
+        assert (options["systemd_cgroup"], options["no_cgroups"], options["config"]) == (systemd, none, "other.json")
 
 
 def test_run_waits_as_a_subreaper(container: type[StandIn], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,6 +238,8 @@ def test_interrupted(container: type[StandIn], capfd: Captured) -> None:
         (["-"], 3, "No help topic for '-'"),
         (["checkpoint", "--help"], 1, "pyrunc checkpoint failed: the command checkpoint is not supported"),
         (["--log-format", "xml", "list"], 1, "invalid log-format: xml"),
+        (["--log-level", "loud", "list"], 1, "invalid log-level: loud"),
+        (["--cgroup-manager", "x", "create", "c1"], 1, "pyrunc create failed: c1: unknown cgroup manager: x"),
         (["--log", "/nonexistent/x", "list"], 1, "open /nonexistent/x: no such file or directory"),
         (["--rootless", "maybe", "list"], 1, 'invalid value "maybe" for flag -rootless: true, false or auto'),
         (["--root=", "list"], 1, "flag needs an argument: -root"),

@@ -115,6 +115,25 @@ def test_a_log_that_cannot_be_opened(tmp_path: Path) -> None:
         log.configure("a\0b", "text", False)
     with pytest.raises(PyruncError, match="invalid log-format: xml"):
         log.configure(None, "xml", False)
+    with pytest.raises(PyruncError, match="invalid log-level: loud"):
+        log.configure(None, "text", False, "loud")
+
+
+def test_levels(tmp_path: Path, capfd: Captured) -> None:
+    """Warnings can be left out, errors cannot; debug is as --debug."""
+    for level, debug in (("error", False), ("warning", False), ("debug", True)):
+        log.configure(None, "text", False, level)
+        assert log.is_debug() == debug
+        log.warn("a warning")
+        log.error("an error")
+        expected = [] if level == "error" else ["a warning"]
+        said = capfd.readouterr().err.splitlines()
+        assert [line.removeprefix("warning: ") for line in said] == [*expected, "an error"]
+    log.configure(str(tmp_path / "log"), "text", False, "error")
+    log.warn("a warning")
+    assert (tmp_path / "log").read_text() == ""
+    log.configure(None, "text", True, "error")
+    assert log.is_debug()
 
 
 def test_an_importing_program_gets_warnings_through_logging(caplog: pytest.LogCaptureFixture, capfd: Captured) -> None:
