@@ -41,10 +41,6 @@ from pyrunc.spec.check import check_config
 from pyrunc.spec.load import load_bundle
 from pyrunc.state import CONFIG_FILE, HOOKS_FILE, START_SOCKET, StateDirectory
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
-
 
 ROOT_KINDS = {"pivot": helper.FD_PIVOT, "move": helper.FD_MOVE, "chroot": helper.FD_CHROOT}
 
