@@ -41,7 +41,6 @@ from pyrunc.spec.check import check_config
 from pyrunc.spec.load import load_bundle
 from pyrunc.state import CONFIG_FILE, HOOKS_FILE, START_SOCKET, StateDirectory
 
-
 ROOT_KINDS = {"pivot": helper.FD_PIVOT, "move": helper.FD_MOVE, "chroot": helper.FD_CHROOT}
 
 
@@ -313,10 +312,10 @@ class Creation:
         setup.add_process(plan.process)
         add_groups(setup, self.process.pid, plan.process, plan.in_userns)
         setup.add_capabilities(plan.capabilities)
-        if config.get("hostname"):
-            setup.add_string(helper.TAG_HOSTNAME, config["hostname"])
-        if config.get("domainname"):
-            setup.add_string(helper.TAG_DOMAINNAME, config["domainname"])
+        setup.add_every_cpu()
+        for tag, name in ((helper.TAG_HOSTNAME, "hostname"), (helper.TAG_DOMAINNAME, "domainname")):
+            if config.get(name):
+                setup.add_string(tag, config[name])
         if plan.propagation is not None:
             setup.add_number(helper.TAG_ROOT_PROPAGATION, plan.propagation)
         for name, value in plan.sysctls:

@@ -180,6 +180,8 @@ class Execution:
         setup.add_capabilities(self.capabilities)
         if self.settings.final_cpus:
             setup.add_affinity(self.settings.final_cpus)
+        elif not self.settings.initial_cpus:
+            setup.add_every_cpu()
         if self.record.keyring:
             setup.add_string(helper.TAG_KEYRING, f"_ses.{self.record.id}")
         add_security(setup, self.settings, self.config, self.container.root)

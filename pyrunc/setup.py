@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 U32 = (1 << 32) - 1
 
+# As many as any kernel is built for (NR_CPUS); those that there are not, or that the cpuset lacks, do not count.
+EVERY_CPU = b"\xff" * (8192 // 8)
+
 
 class Setup:
     """The records of one message, and the descriptors that travel with it (owned by the caller)."""
@@ -83,6 +86,10 @@ class Setup:
     def add_affinity(self, cpus: "list[int]") -> None:
         """The CPUs to run on, as a mask of 64-bit words."""
         self.records.append(record(helper.TAG_AFFINITY, bit_mask(cpus)))
+
+    def add_every_cpu(self) -> None:
+        """All CPUs of the container's cgroup, though the caller may run on fewer."""
+        self.records.append(record(helper.TAG_AFFINITY, EVERY_CPU))
 
     def add_hooks(self, hooks: "list[dict[str, object]]", state: str, env: "list[str]") -> None:
         """startContainer hooks; env is for those that have none of their own."""

@@ -60,6 +60,27 @@ def test_state_of_the_caller_does_not_reach_the_container(bundle: BundleFactory,
     assert seen["cwd"] == "/"
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs to choose from")
+def test_cpus_are_those_of_the_cgroup(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
+    """And not those that the caller happens to run on, as by taskset(1) or systemd's CPUAffinity."""
+    everywhere = sorted(os.sched_getaffinity(0))
+
+    def stay_on_one() -> None:
+        os.sched_setaffinity(0, everywhere[:1])
+
+    made = probe(bundle)
+    assert sorted(see(pyrunc, made, preexec_fn=stay_on_one)["affinity"]) == everywhere
+    made.config["linux"].setdefault("resources", {})["cpu"] = {"cpus": str(everywhere[-1])}
+    assert see(pyrunc, made, preexec_fn=stay_on_one)["affinity"] == everywhere[-1:]
+    made.config["process"]["args"] = ["/bin/sleep", "1000"]
+    made.config["linux"]["resources"].pop("cpu")
+    made.save()
+    container_id, _ = pyrunc.create(made)
+    pyrunc.ok("start", container_id)
+    seen = pyrunc.ok("exec", container_id, "/bin/probe", preexec_fn=stay_on_one).json()
+    assert sorted(seen["affinity"]) == everywhere
+
+
 def test_preserved_descriptors(bundle: BundleFactory, pyrunc: Pyrunc, folder: Path) -> None:
     fds = [os.open(folder / name, os.O_CREAT | os.O_RDWR) for name in ("one", "two", "three")]
 
