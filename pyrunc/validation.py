@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from pyrunc.cgroups.systemd import SystemdFacts
     from pyrunc.facts import HostFacts
 
     Finding = tuple[str, str]
@@ -44,8 +45,8 @@ class Report:
         return not self.problems
 
 
-def validate(bundle: str, rootless: str = "auto") -> Report:
-    """Examines a bundle; rootless as for `Container.create`.  Raises nothing for what is wrong with it."""
+def validate(bundle: str, rootless: str = "auto", systemd_cgroup: bool = False) -> Report:
+    """Examines a bundle; options as for `Container.create`.  Raises nothing for what is wrong with it."""
     report = Report()
     try:
         config = load_config(bundle)
@@ -66,8 +67,24 @@ def validate(bundle: str, rootless: str = "auto") -> Report:
     except OSError as error:
         report.warnings.append(("", f"the host cannot be asked: {error}"))
         return report
+    if systemd_cgroup:
+        facts.systemd = ask_systemd(report, facts)
     examine(report, without_own_user(config), bundle, facts)
     return report
+
+
+def ask_systemd(report: Report, facts: "HostFacts") -> "SystemdFacts":
+    """The manager that would have the container; without one the names in the bundle can still be looked at."""
+    from pyrunc.cgroups.systemd import SYSTEM, USER, SystemdFacts
+
+    kind = USER if facts.rootless_cgroups else SYSTEM
+    try:
+        from pyrunc.cgroups.systemd_bus import read_systemd
+
+        return read_systemd(kind)
+    except PyruncError as error:
+        report.warnings.append(("", str(error)))
+        return SystemdFacts(0, "", kind)
 
 
 def root_problems(config: "Config", bundle: str) -> "list[Finding]":
@@ -84,7 +101,7 @@ def examine(report: Report, config: "Config", bundle: str, facts: "HostFacts") -
     linux: Config = config.get("linux") or {}
     collect = Collector(report)
     paths: "dict[str, str]" = {}
-    collect.problem("/linux/cgroupsPath", lambda: paths.update(cgroup_paths(linux, facts)))
+    collect.problem("/linux/cgroupsPath", lambda: paths.update(cgroup_paths(config, facts)))
     plan_mounts(collect, config, bundle, facts, paths)
     for name, value in (linux.get("resources") or {}).items():
         part = {name: value}
@@ -104,8 +121,13 @@ def examine(report: Report, config: "Config", bundle: str, facts: "HostFacts") -
         report.warnings += find(config, facts)
 
 
-def cgroup_paths(linux: "Config", facts: "HostFacts") -> "dict[str, str]":
-    return directories(linux.get("cgroupsPath") or "", "container", facts.cgroup)
+def cgroup_paths(config: "Config", facts: "HostFacts") -> "dict[str, str]":
+    """Where the container's cgroups would be."""
+    if facts.systemd is None:
+        return directories((config.get("linux") or {}).get("cgroupsPath") or "", "container", facts.cgroup)
+    from pyrunc.cgroups.systemd import plan_scope
+
+    return plan_scope(config, "container", facts.cgroup, facts.systemd)[1]
 
 
 def plan_mounts(

@@ -133,18 +133,8 @@ class Manager:
             )
 
     def start_scope(self, name: str, properties: "list[tuple[str, tuple[str, Any]]]") -> None:
-        """Makes a transient unit and waits until it is active.
-
-        What a unit of that name has left that has failed is forgotten first; one that is active is an error.
-        """
-        arguments: tuple[Any, ...] = (name, "replace", properties, [])
-        try:
-            self.run_job("StartTransientUnit", "ssa(sv)a(sa(sv))", *arguments)
-        except BusError as error:
-            if error.name != UNIT_EXISTS:
-                raise
-            self.reset_failed(name)
-            self.run_job("StartTransientUnit", "ssa(sv)a(sa(sv))", *arguments)
+        """Makes a transient unit and waits until it is active.  One of that name is a BusError, UNIT_EXISTS."""
+        self.run_job("StartTransientUnit", "ssa(sv)a(sa(sv))", name, "replace", properties, [])
 
     def stop(self, name: str) -> None:
         """Stops a unit, kills what is in it, and waits for that; one that is not there is no error."""

@@ -1,7 +1,10 @@
 """A container's scope, made around its first process, changed by `update`, and gone with the container."""
 
+import time
+
 from pyrunc import log
 from pyrunc.cgroups.layout import SYSTEMD, UNIFIED, parse_memberships, read_text
+from pyrunc.cgroups.members import members
 from pyrunc.cgroups.systemd import unit_in
 from pyrunc.cgroups.systemd_bus import UNIT_EXISTS, BusError, Manager, read_systemd
 from pyrunc.cgroups.systemd_properties import limit_properties
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from pyrunc.record import Record
 
 PLACE = "linux.cgroupsPath"
+PATIENCE = 5.0  # seconds for systemd to take away a unit that is over
 
 
 def start(scope: "Scope", paths: "Mapping[str, str]", layout: "Layout", pid: int) -> None:
@@ -32,7 +36,7 @@ def start(scope: "Scope", paths: "Mapping[str, str]", layout: "Layout", pid: int
         with Manager(scope.kind) as manager:
             scope.started = True  # also when we do not see the end of it
             try:
-                manager.start_scope(scope.name, properties)
+                start_with(manager, scope.name, properties, paths)
             except BusError:
                 scope.started = False  # refused: a unit of that name is somebody else's
                 raise
@@ -42,6 +46,23 @@ def start(scope: "Scope", paths: "Mapping[str, str]", layout: "Layout", pid: int
             hint = f"another container has that cgroupsPath, or: systemctl stop {scope.name}"
         raise PyruncError(f"{error.operation}: {error.reason}", operation=operation, place=PLACE, hint=hint) from error
     check_place(paths, layout, pid, operation)
+
+
+def start_with(
+    manager: Manager, name: str, properties: "list[tuple[str, tuple[str, Any]]]", paths: "Mapping[str, str]"
+) -> None:
+    """Starts the unit, when a former one of that name has gone: a failed one, or one whose last process has ended."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            manager.start_scope(name, properties)
+            return
+        except BusError as error:
+            alive = any(members(directory) for directory in set(paths.values()))
+            if error.name != UNIT_EXISTS or alive or time.monotonic() > deadline:
+                raise
+        manager.reset_failed(name)
+        time.sleep(0.02)
 
 
 def check_place(paths: "Mapping[str, str]", layout: "Layout", pid: int, operation: str) -> None:

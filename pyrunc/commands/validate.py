@@ -19,7 +19,7 @@ def run(invocation: "Invocation") -> int:
     if form not in ("text", "json"):
         raise PyruncError("invalid format option", hint="--format takes text or json")
     bundle = pathnames.abspath(invocation.arguments[0])
-    report = validate(bundle, rootless_of(invocation))
+    report = validate(bundle, rootless_of(invocation), invocation.settings.flag("systemd-cgroup"))
     write(dumps(as_json(bundle, report), indent=True) + "\n" if form == "json" else as_text(bundle, report))
     return 0 if report.valid else 1
 

@@ -50,6 +50,19 @@ def test_a_good_one(bundle: Write, config: Config) -> None:
     assert validate(str(bundle(config)), "false").problems == []
 
 
+def test_systemds_driver(bundle: Write, config: Config) -> None:
+    """Its names and annotations, whether there is a systemd to ask or not."""
+    config["linux"]["cgroupsPath"] = "system.slice:test:x"
+    assert validate(str(bundle(config)), "false", systemd_cgroup=True).problems == []
+    config["annotations"] = {"org.systemd.property.ExecStop": "[]"}
+    problems = validate(str(bundle(config)), "false", systemd_cgroup=True).problems
+    assert [pointer for pointer, _ in problems] == ["/annotations/org.systemd.property.ExecStop"]
+    config["linux"]["cgroupsPath"] = "/test"
+    problems = validate(str(bundle(config)), "false", systemd_cgroup=True).problems
+    assert [pointer for pointer, _ in problems] == ["/linux/cgroupsPath"]
+    assert validate(str(bundle(config)), "false").problems == []
+
+
 @pytest.mark.parametrize("name", corpus.names())
 def test_what_engines_write_has_no_problems(name: str, bundle: Write) -> None:
     """Of the engines' own configurations only the root filesystem is missing here."""
