@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 TIMEOUT = 30.0  # seconds for one answer, and for one job of systemd's
+ARRIVAL = 10.0  # seconds for systemd to come to a bus that has just been started
 
 SYSTEMD = "org.freedesktop.systemd1"
 OBJECT = "/org/freedesktop/systemd1"
@@ -33,6 +34,7 @@ MANAGER = f"{SYSTEMD}.Manager"
 SCOPE = f"{SYSTEMD}.Scope"
 NO_SUCH_UNIT = f"{SYSTEMD}.NoSuchUnit"
 UNIT_EXISTS = f"{SYSTEMD}.UnitExists"
+NO_OWNER = "org.freedesktop.DBus.Error.NameHasNoOwner"
 
 RUNS_SYSTEMD = "/run/systemd/system"  # sd_booted(3)
 SYSTEM_BUS = "unix:path=/run/dbus/system_bus_socket"
@@ -42,7 +44,7 @@ HINTS = {
     "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired": (
         "root's rights are needed, or one's own systemd (--rootless=true)"
     ),
-    "org.freedesktop.DBus.Error.ServiceUnknown": "there is no systemd on this bus; for a user: start user@UID.service",
+    NO_OWNER: "there is no systemd on this bus; for a user: start user@UID.service",
 }
 
 
@@ -74,11 +76,10 @@ class Manager:
         self.listens = False
         try:
             # Signals come under the owner's own name, and nobody else can have that.
-            reply = self.ask(message_bus.GetNameOwner(SYSTEMD))
+            self.owner = self.wait_owner()
         except BaseException:
             self.connection.close()
             raise
-        self.owner: str = reply[0]
         self.object = DBusAddress(OBJECT, bus_name=self.owner, interface=MANAGER)
         self.removals = MatchRule(type="signal", sender=self.owner, interface=MANAGER, member="JobRemoved", path=OBJECT)
 
@@ -87,6 +88,18 @@ class Manager:
 
     def __exit__(self, *_: object) -> None:
         self.connection.close()
+
+    def wait_owner(self) -> str:
+        """systemd's own name on the bus.  A user's bus may have been started by our call: it comes there soon after."""
+        deadline = time.monotonic() + ARRIVAL
+        while True:
+            try:
+                owner: str = self.ask(message_bus.GetNameOwner(SYSTEMD))[0]
+                return owner
+            except BusError as error:
+                if error.name != NO_OWNER or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
 
     def ask(self, message: "Any") -> "tuple[Any, ...]":
         """Sends a message and returns the body of its answer."""
