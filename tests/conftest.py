@@ -18,6 +18,7 @@ from tests.support.bundles import BundleFactory
 from tests.support.namespaces import NamespaceHolder
 from tests.support.rootfs import RootTemplate
 from tests.support.runtime import Pyrunc
+from tests.support.units import WithSystemd
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 before_run: dict[str, set[str]] = {}
@@ -156,6 +157,16 @@ def pyrunc(runtime: Path, folder: Path) -> Iterator[Pyrunc]:
     failures = command.delete_all()
     assert not failures, failures
     assert command.containers() == []
+
+
+@pytest.fixture
+def systemd(runtime: Path, folder: Path) -> Iterator[WithSystemd]:
+    """The command with --systemd-cgroup; no unit of it is left afterwards."""
+    command = WithSystemd(runtime, folder / f"root-{folder.name}", folder / "output")
+    yield command
+    assert not command.delete_all()
+    assert command.containers() == []
+    assert command.units(f"-{folder.name}-") == []
 
 
 @pytest.fixture

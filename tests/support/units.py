@@ -44,6 +44,11 @@ class WithSystemd(Pyrunc):
         return [line.split()[0] for line in lines]
 
 
+def scope(container_id: str) -> str:
+    """The unit of a container without a cgroupsPath."""
+    return f"pyrunc-{container_id}.scope"
+
+
 def cgroup_of(pid: int) -> str:
     """The cgroup2 path of a process."""
     return Path(f"/proc/{pid}/cgroup").read_text().strip().removeprefix("0::")
