@@ -14,7 +14,7 @@ from errno import EAGAIN, ENODEV
 from sys import byteorder
 
 from pyrunc import syscalls
-from pyrunc.errors import SystemCallError
+from pyrunc.errors import PyruncError, SystemCallError
 from pyrunc.namespaces import CLONE_NEWNET
 
 TYPE_CHECKING = False
@@ -97,7 +97,7 @@ class Rtnetlink:
 
     @classmethod
     def inside(cls, namespace: int) -> "Rtnetlink":
-        """One of the network namespace with that descriptor."""
+        """One of the network namespace with that descriptor.  Raises OSError, and PyruncError without threads."""
         made: "list[Rtnetlink]" = []
         failed: "list[BaseException]" = []
 
@@ -109,7 +109,10 @@ class Rtnetlink:
                 failed.append(error)
 
         thread = threading.Thread(target=enter)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise PyruncError(str(error), operation="start a thread") from error
         thread.join()
         if failed:
             raise failed[0]

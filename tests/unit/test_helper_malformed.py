@@ -101,6 +101,9 @@ BODIES = {
     "two directories": (2 * record(helper.TAG_CWD, text("/")), helper.TAG_CWD),
     "two filters": (2 * record(helper.TAG_SECCOMP, u32(0)), helper.TAG_SECCOMP),
     "no_new_privs twice": (2 * record(helper.TAG_NO_NEW_PRIVS), helper.TAG_NO_NEW_PRIVS),
+    "memory policy without mode": (record(helper.TAG_MEMORY_POLICY, u32(1)), helper.TAG_MEMORY_POLICY),
+    "memory policy with half a word": (record(helper.TAG_MEMORY_POLICY, u32(2, 0, 1)), helper.TAG_MEMORY_POLICY),
+    "two memory policies": (2 * record(helper.TAG_MEMORY_POLICY, u32(0, 0)), helper.TAG_MEMORY_POLICY),
     "groups twice": (2 * record(helper.TAG_GROUPS, u32(0)), helper.TAG_GROUPS),
 }
 

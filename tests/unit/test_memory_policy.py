@@ -1,9 +1,12 @@
 """linux.memoryPolicy in the kernel's numbers."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pyrunc.errors import ConfigError
 from pyrunc.memory_policy import FLAGS, MAX_NODES, MODES, plan_memory_policy
@@ -63,3 +66,13 @@ def test_mask(numbers: "list[int]") -> None:
     mask = bit_mask(numbers)
     assert len(mask) % 8 == 0
     assert len(mask) == (max(numbers) // 64 + 1) * 8 if numbers else not mask
+
+
+@given(st.sets(st.integers(0, MAX_NODES - 1), min_size=1, max_size=30), st.booleans())
+def test_lists_of_nodes(nodes: "set[int]", ranges: bool) -> None:
+    """However a list is written: the nodes come back, and the kernel's mask has their bits."""
+    text = ",".join(f"{node}-{node}" if ranges else str(node) for node in nodes)
+    _, planned = plan_memory_policy({"mode": "MPOL_BIND", "nodes": text})
+    assert planned == sorted(nodes)
+    mask = int.from_bytes(bit_mask(planned), sys.byteorder)
+    assert {bit for bit in range(mask.bit_length()) if mask >> bit & 1} == nodes
