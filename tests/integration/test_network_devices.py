@@ -5,7 +5,9 @@ The runtime runs in a network namespace of the test's own, where the devices are
 
 import json
 import os
+import random
 import subprocess
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +20,7 @@ from pyrunc.network import move_all, plan_net_devices
 from tests.support import processes
 from tests.support.bundles import Bundle, BundleFactory
 from tests.support.namespaces import NamespaceHolder
+from tests.support.ordinary_user import OrdinaryUser
 from tests.support.rootfs import give_to
 from tests.support.runtime import Pyrunc
 
@@ -55,6 +58,10 @@ class Outside:
         script.chmod(0o755)
         self.pyrunc = Pyrunc(script, pyrunc.root, folder / "there")
         self.pyrunc.numbers = pyrunc.numbers
+        self.add_devices()
+
+    def add_devices(self) -> None:
+        """Makes the pair, with addresses of all kinds."""
         ip(self.pid, "link", "add", NAME, "type", "veth", "peer", "name", "pyrunc-test-b")
         ip(self.pid, "link", "set", NAME, "mtu", "1300", "up")
         ip(self.pid, "link", "set", "pyrunc-test-b", "up")
@@ -195,13 +202,29 @@ def test_what_fails_later_does_not_move_it_back(bundle: BundleFactory, outside: 
     assert "eth0" in devices(inside.pid)
 
 
-def test_rootless(bundle: BundleFactory, outside: Outside) -> None:
-    id = outside.pyrunc.new_id()
-    made = with_devices(bundle(SLEEP), {NAME: {}})
-    result = outside.pyrunc("--rootless", "true", "create", "--bundle", made, id)
+def test_rootless(user: OrdinaryUser, rootless: Callable[..., Bundle]) -> None:
+    made = with_devices(rootless(SLEEP), {"lo": {"name": "lan"}})
+    made.config["linux"]["namespaces"].append({"type": "network"})
+    result = user.run(made.save())
     assert result.returncode == 1
     assert "linux.netDevices: network devices are not supported in rootless containers" in result.stderr
-    assert NAME in devices(outside.pid)
+
+
+def test_create_killed_at_any_moment(bundle: BundleFactory, outside: Outside) -> None:
+    """The device has not been moved, or it has gone with the container's network namespace; nothing else stays."""
+    made = with_devices(bundle(SLEEP), {NAME: {"name": "eth0"}})
+    delays = random.Random(1)
+    for _ in range(10):
+        id = outside.pyrunc.new_id()
+        process = outside.pyrunc.popen("create", "--bundle", str(made), id, stderr=subprocess.DEVNULL)
+        time.sleep(delays.uniform(0, 0.12))
+        process.kill()
+        process.wait()
+        outside.pyrunc("delete", "--force", id)
+        assert id not in outside.pyrunc.containers()
+        processes.wait_until(lambda: "pyrunc-test-b" not in devices(outside.pid) or NAME in devices(outside.pid), "")
+        if NAME not in devices(outside.pid):
+            outside.add_devices()
 
 
 def test_a_device_that_cannot_be_moved(bundle: BundleFactory, outside: Outside) -> None:

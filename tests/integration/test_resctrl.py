@@ -2,14 +2,18 @@
 
 import json
 import os
+import random
+import signal
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pyrunc.container import Container, list_containers
-from pyrunc.errors import PyruncError
+from pyrunc.errors import ContainerNotFound, PyruncError
 from tests.support import leaks
 from tests.support.bundles import Bundle, BundleFactory
 from tests.support.resctrl import Tree
@@ -110,4 +114,25 @@ def test_a_group_that_differs_is_found_before_anything_is_made(
     with pytest.raises(PyruncError, match="does not agree"):
         Container.create(root, id, str(with_group(bundle(SLEEP), closID="/", l3CacheSchema="L3:0=1")))
     assert not tree.written
+    assert list_containers(root) == []
+
+
+def test_create_killed_at_any_moment(bundle: BundleFactory, root: str, tree: Tree) -> None:
+    """Whatever was made of the group is found by `delete --force`."""
+    made = str(with_group(bundle(SLEEP), l3CacheSchema="L3:0=f", enableMonitoring=True))
+    delays = random.Random(1)
+    for number in range(12):
+        id = f"{leaks.prefix()}resctrl-{number}"
+        child = os.fork()
+        if not child:
+            try:
+                Container.create(root, id, made)
+            finally:
+                os._exit(0)
+        time.sleep(delays.uniform(0, 0.05))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        with suppress(ContainerNotFound):
+            Container(root, id).delete(force=True)
+        assert tree.groups() == set()
     assert list_containers(root) == []
