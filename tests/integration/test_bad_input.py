@@ -19,6 +19,7 @@ from tests.integration.bad_input import (
     mounts,
     options,
     process,
+    rootless,
 )
 from tests.integration.bad_input.case import Case, World
 from tests.support import leaks
@@ -27,7 +28,20 @@ from tests.support.runtime import Pyrunc
 
 pytestmark = pytest.mark.root
 
-TABLES = (files, process, mounts, isolation, cgroups, hooks, containers, control, commands, options, environment)
+TABLES = (
+    files,
+    process,
+    mounts,
+    isolation,
+    cgroups,
+    hooks,
+    containers,
+    control,
+    commands,
+    options,
+    environment,
+    rootless,
+)
 CASES: list[Case] = [case for table in TABLES for case in table.CASES]
 
 
