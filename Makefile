@@ -92,9 +92,13 @@ uninstall: ## remove what install put into PREFIX=
 # --- testing ----------------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: build ## run all tests, linters included; checks that nothing is left behind
+test: build ## run all tests, linters and the specification suite included; checks that nothing is left behind
 	@tools/requirements test
 	@$(PYTEST) --leaks=all $(TESTS)
+ifndef TESTS
+	@conformance/spec --runtime build/pyrunc
+	@conformance/spec --runtime build/pyrunc --prove
+endif
 
 .PHONY: conformance
 conformance: build ## check RUNTIME=build/pyrunc against the runtime specification; writes build/conformance.html
