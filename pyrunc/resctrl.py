@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PLACE = "linux.intelRdt"
 MODE = 0o755
-LOCK_EX, LOCK_NB = 2, 4
+LOCK_EX, LOCK_NB, LOCK_UN = 2, 4, 8
 # How long to wait for others that change groups: seconds.
 LOCK_PATIENCE = 10.0
 LOCK_SLEEP = 0.01
@@ -295,5 +295,6 @@ class Lock:
         self, kind: "type[BaseException] | None", error: "BaseException | None", trace: "TracebackType | None"
     ) -> None:
         if self.fd >= 0:
+            syscalls.flock(self.fd, LOCK_UN)  # closing is not enough while a fork (of another thread?) has a copy
             posix.close(self.fd)
         self.fd = -1
