@@ -10,14 +10,7 @@ from pyrunc.facts import read_facts
 from pyrunc.fastjson import dumps
 from pyrunc.launch import Helper, spawn_flags, user_namespace
 from pyrunc.liveness import remove_group
-from pyrunc.namespaces import (
-    CLONE_NEWCGROUP,
-    CLONE_NEWNET,
-    CLONE_NEWNS,
-    CLONE_NEWUSER,
-    open_namespaces,
-    without_own_user,
-)
+from pyrunc.namespaces import CLONE_NEWNS, CLONE_NEWUSER, open_namespaces, without_own_user
 from pyrunc.operations.base import perform_all
 from pyrunc.operations.build import Build
 from pyrunc.plan import Plan
@@ -29,6 +22,7 @@ from pyrunc.process_start import (
     close_all,
     inner_pid,
     own_moves,
+    preparations,
     raise_limits,
     set_oom_score,
     spawn_in,
@@ -36,6 +30,7 @@ from pyrunc.process_start import (
     write_pid_file,
 )
 from pyrunc.record import CREATED, Record, pid_start_time, spec_state, timestamp
+from pyrunc.security.lsm import check_mount_label
 from pyrunc.setup import Setup
 from pyrunc.spec.check import check_config
 from pyrunc.spec.load import load_bundle
@@ -114,6 +109,7 @@ class Creation:
         self.facts = read_facts(options.rootless, options.systemd_cgroup, options.no_cgroups)
         self.plan = Plan(config, id, bundle, self.facts, options.no_pivot)
         check_seccomp_agent(config, bundle)
+        check_mount_label(config)
         self.record = Record(
             id=id,
             ociVersion=config["ociVersion"],
@@ -387,13 +383,3 @@ class Creation:
 
 # The cgroup's operations share nothing while they are performed.
 NO_BUILD = Build("", "", make_proc=lambda _: -1, make_userns=lambda _uids, _gids: -1)
-
-
-def preparations(new: int) -> "list[bytes]":
-    """What the process prepares in its new namespaces before the file system is made (MESSAGE_PREPARE)."""
-    records = []
-    if new & CLONE_NEWCGROUP:
-        records.append(helper.record(helper.TAG_CGROUP_NAMESPACE))
-    if new & CLONE_NEWNET:
-        records.append(helper.record(helper.TAG_LOOPBACK))
-    return records

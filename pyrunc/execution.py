@@ -15,7 +15,7 @@ from pyrunc.errors import InvalidTransition, PyruncError, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.foreground import hold_signals, release_signals, wait_foreground
 from pyrunc.launch import Helper
-from pyrunc.liveness import status_of
+from pyrunc.liveness import not_entered, status_of
 from pyrunc.namespaces import TYPES, NamespacePlan
 from pyrunc.process import plan_process
 from pyrunc.process_start import (
@@ -83,8 +83,7 @@ class Execution:
         self.console_socket = console_socket
         self.preserve_fds = preserve_fds
         self.facts = read_facts()
-        if "capabilities" not in process:
-            process = {**process, "capabilities": (self.config.get("process") or {}).get("capabilities")}
+        process = {**process, **inherited(self.config.get("process") or {}, process)}
         self.settings = plan_process(process, self.config.get("linux"))
         self.in_userns = "user" in record.namespaces and has_own(record, "user")
         permitted, bounding = (ALL, ALL) if self.in_userns else (self.facts.permitted, self.facts.bounding)
@@ -232,6 +231,15 @@ def run_exec(
             release_signals(mask)
 
 
+def inherited(first: "dict[str, Any]", process: "dict[str, Any]") -> "dict[str, Any]":
+    """What a process that says nothing of it has from the container's first: as much privilege and confinement."""
+    found = {} if "capabilities" in process else {"capabilities": first.get("capabilities")}
+    for name in ("apparmorProfile", "selinuxLabel"):
+        if first.get(name) and not process.get(name):
+            found[name] = first[name]
+    return found
+
+
 def target_of(record: "Record") -> int:
     """A pidfd of the container's process.  Raises InvalidTransition when that has ended."""
     target = open_process(record.pid, record.start_time)
@@ -263,6 +271,8 @@ def has_own(record: "Record", name: str) -> bool:
         return not pathnames.samestat(theirs, ours)
     except FileNotFoundError:
         raise stopped() from None
+    except OSError as error:
+        raise not_entered(error) from error
     finally:
         posix.close(target)
 

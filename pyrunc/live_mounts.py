@@ -12,10 +12,8 @@ import posix
 from pyrunc import builder, cgroups, pathnames, syscalls
 from pyrunc.errors import ConfigError, InvalidTransition, PyruncError, from_os_error
 from pyrunc.fastjson import dumps
-from pyrunc.helper import TAG_DUMPABLE
-from pyrunc.helper import record as order
 from pyrunc.launch import spawn_with, user_namespace
-from pyrunc.liveness import status_of
+from pyrunc.liveness import not_entered, status_of
 from pyrunc.namespaces import BUILDER_NAMESPACES, CLONE_NEWNS, CLONE_NEWUSER, TYPES, NamespacePlan, without_own_user
 from pyrunc.operations.base import perform_all
 from pyrunc.operations.build import Build
@@ -56,7 +54,7 @@ def add(container: "Container", mounts: "Mounts") -> None:
             mounts, inner, bundle=record.bundle, layout=cgroups.detect(), has_own=set(record.namespaces)
         )
         with Way(record) as way, Outside(way) as outside:
-            build = way.build(record, outside)
+            build = way.build(record)
             started = builder.fork(lambda report: work_add(report, operations, build, way, outside))
             commit(started, state, {**config, "mounts": [*(config.get("mounts") or []), *mounts]})
 
@@ -78,7 +76,7 @@ def remove(container: "Container", mounts: "Mounts") -> None:
             operations.append(Unmount(destination, place, keep_copy=len(mounts) > 1))
             forget(kept, destination)
         with Way(record) as way:
-            build = way.build(record, None)
+            build = way.build(record)
             started = builder.fork(lambda report: work_remove(report, operations, build, way))
             commit(started, state, {**config, "mounts": kept})
 
@@ -139,7 +137,7 @@ class Way:
                 self.root = posix.open(f"/proc/{record.pid}/root", DIRECTORY)
         except OSError as error:
             self.close()
-            raise from_os_error(error, operation="look into the container") from error
+            raise not_entered(error) from error
         if syscalls.poll(target, POLLIN, 0):
             # What was found by its pid may be another process's.
             self.close()
@@ -157,7 +155,7 @@ class Way:
             if fd >= 0:
                 posix.close(fd)
 
-    def build(self, record: "Record", outside: "Outside | None") -> Build:
+    def build(self, record: "Record") -> Build:
         """What the operations share; its root is found in the container."""
         build = Build(
             record.rootfs,
@@ -167,7 +165,7 @@ class Way:
             make_proc=lambda _: -1,
             make_userns=user_namespace,
         )
-        build.entered = outside is not None and outside.helper is not None
+        build.entered = self.userns >= 0
         return build
 
     def open_root(self) -> int:
@@ -176,18 +174,20 @@ class Way:
 
 
 class Outside:
-    """With a user namespace, a process in it with a copy of the host's mounts; else nothing.  A context manager."""
+    """With a user namespace, a process in it with a copy of the host's mounts; else nothing.  A context manager.
+
+    An ordinary user needs none: the fork has no privilege outside that it would have to keep for a while.
+    """
 
     __slots__ = ("helper",)
 
     def __init__(self, way: Way) -> None:
         self.helper: Helper | None = None
-        if way.userns < 0:
+        if way.userns < 0 or posix.geteuid() != 0:
             return
         self.helper = spawn_with(0)
         try:
-            orders = () if posix.geteuid() == 0 else (order(TAG_DUMPABLE),)
-            self.helper.enter(NamespacePlan(CLONE_NEWNS, [], [], [], []), [(CLONE_NEWUSER, way.userns)], orders)
+            self.helper.enter(NamespacePlan(CLONE_NEWNS, [], [], [], []), [(CLONE_NEWUSER, way.userns)])
         except BaseException:
             self.helper.kill()
             raise
@@ -218,14 +218,16 @@ def commit(started: "builder.Builder", state: StateDirectory, config: "dict[str,
 def work_add(report: int, operations: "list[Operation]", build: Build, way: Way, outside: Outside) -> None:
     """What the fork does to add mounts."""
     own = begin()
-    if outside.helper is None:
-        perform_all(operations, build, "prepare")
-    else:
+    if outside.helper is not None:
         # What only the host's root can reach must be opened before that privilege is given up.
-        privileged = CLONE_NEWUSER if posix.geteuid() == 0 else 0
-        builder.enter(outside.helper.pidfd, (CLONE_NEWNS | CLONE_NEWUSER) & ~privileged)
+        builder.enter(outside.helper.pidfd, CLONE_NEWNS)
         perform_all(operations, build, "prepare")
-        builder.enter(outside.helper.pidfd, privileged)
+        builder.enter(outside.helper.pidfd, CLONE_NEWUSER)
+    else:
+        if way.userns >= 0:
+            builder.enter(way.target, CLONE_NEWUSER)
+            syscalls.unshare(CLONE_NEWNS)
+        perform_all(operations, build, "prepare")
     perform_all(made_outside(operations), build)
     builder.enter(way.target, way.flags)
     work_inside(report, operations, build, way, own)

@@ -2,9 +2,10 @@
 
 import posix
 from _signal import pidfd_send_signal
+from errno import EACCES
 
 from pyrunc import cgroups, syscalls
-from pyrunc.errors import PyruncError
+from pyrunc.errors import PyruncError, reason_of
 from pyrunc.record import CREATING, Record, open_process, pid_start_time
 from pyrunc.state import PAUSED_FILE, RESCTRL_FILE, START_SOCKET, StateDirectory
 
@@ -84,3 +85,9 @@ def remove_group(state: StateDirectory) -> None:
         from pyrunc import resctrl
 
         resctrl.remove(state)
+
+
+def not_entered(error: OSError) -> PyruncError:
+    """The error for a container whose process lets the caller not look at its namespaces: it waits to be started."""
+    hint = "an ordinary user can enter a container only when it has been started" if error.errno == EACCES else ""
+    return PyruncError(reason_of(error.errno or 0), operation="enter the container", hint=hint, errno=error.errno or 0)

@@ -7,6 +7,7 @@ from pyrunc import helper, log, pathnames, syscalls
 from pyrunc.cgroups.layout import UNIFIED
 from pyrunc.errors import PyruncError, from_os_error, reason_of
 from pyrunc.launch import Helper, spawn_with, write_proc
+from pyrunc.namespaces import CLONE_NEWCGROUP, CLONE_NEWNET
 from pyrunc.security.lsm import exec_labels
 from pyrunc.security.seccomp import filter_for
 from pyrunc.spec.rules_linux import uses_notify
@@ -208,3 +209,13 @@ def inner_pid(pid: int) -> int:
             if line.startswith("NSpid:"):
                 return int(line.split()[-1])
     return pid
+
+
+def preparations(new: int) -> "list[bytes]":
+    """What the process prepares in its new namespaces before the file system is made (MESSAGE_PREPARE)."""
+    records = []
+    if new & CLONE_NEWCGROUP:
+        records.append(helper.record(helper.TAG_CGROUP_NAMESPACE))
+    if new & CLONE_NEWNET:
+        records.append(helper.record(helper.TAG_LOOPBACK))
+    return records

@@ -78,6 +78,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "root": (os.geteuid() != 0, "needs root"),
         "cgroup1": (pure_v2, "needs cgroup v1 hierarchies, this host is pure cgroup v2"),
         "systemd": (not systemd, "needs systemd as process 1 (make test-vm has it)"),
+        "apparmor": (not apparmor, "needs a host with AppArmor (make test-vm has it)"),
         "no_apparmor": (apparmor, "needs a host without AppArmor"),
         "cgroup2": (not pure_v2, "needs pure cgroup v2, this host has v1 hierarchies (make test-vm has v2)"),
     }

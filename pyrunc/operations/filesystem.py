@@ -61,14 +61,38 @@ def make_mount(
         posix.close(fs_fd)
 
 
+LABELLED_LATER = frozenset(("mqueue",))
+"""File systems whose files have labels of their own: the label of mounts is that of their root directory."""
+
+
+def set_label(mount: int, label: str) -> None:
+    """Gives the root directory of a mount an SELinux label (xattr(7)).  Raises OSError."""
+    root = posix.open(".", posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC, dir_fd=mount)
+    try:
+        posix.setxattr(root, "security.selinux", label.encode() + b"\0")
+    finally:
+        posix.close(root)
+
+
 class FilesystemMount(Mount):
     """Mounts a new file system.
 
     late_read_only:  "ro" has to wait until everything below the mount is in place (see LateReadonly)
+    late_label:      the SELinux label of its root, where the file system takes none for all of its files
     id_maps:         (uid map, gid map) of an idmapped mount; empty maps mean those of the container's user namespace
     """
 
-    __slots__ = ("attributes", "fstype", "id_maps", "late_read_only", "mount", "source", "userns", "words")
+    __slots__ = (
+        "attributes",
+        "fstype",
+        "id_maps",
+        "late_label",
+        "late_read_only",
+        "mount",
+        "source",
+        "userns",
+        "words",
+    )
 
     def __init__(
         self,
@@ -90,8 +114,10 @@ class FilesystemMount(Mount):
         if self.late_read_only:
             self.attributes &= ~MOUNT_ATTR_RDONLY
         self.words = options.data
-        if label:
+        # A mount's own context, which its options may name, is not to be contradicted.
+        if label and fstype not in LABELLED_LATER and all(key != "context" for key, _value in options.data):
             self.words = [*options.data, ("context", label)]
+        self.late_label = label if fstype in LABELLED_LATER else ""
         self.mount = -1
         self.userns = -1
 
@@ -147,6 +173,8 @@ class FilesystemMount(Mount):
             copy_up(target, mount)
         if self.userns >= 0:
             mount_setattr(mount, AT_EMPTY_PATH, set=MOUNT_ATTR_IDMAP, userns_fd=self.userns)
+        if self.late_label:
+            set_label(mount, self.late_label)
         set_propagation(mount, beyond_private(self.options.propagation))
 
 

@@ -32,6 +32,19 @@ OTHER_FLAGS = (
 )
 
 
+def mount_data(words: "list[tuple[str, str | None]]") -> str:
+    """What the file system is told as mount(2) takes it; an SELinux context, which may have commas, is quoted."""
+    parts = []
+    for key, value in words:
+        if value is None:
+            parts.append(key)
+        elif key.endswith("context") and not value.startswith('"'):
+            parts.append(f'{key}="{value}"')
+        else:
+            parts.append(f"{key}={value}")
+    return ",".join(parts)
+
+
 class OldMount(FilesystemMount):
     """Mounts a new file system by mount(2), onto the descriptor of its destination."""
 
@@ -45,7 +58,7 @@ class OldMount(FilesystemMount):
             flags |= sum(flag for attribute, flag in OTHER_FLAGS if self.attributes & attribute)
             flags |= sum(self.options.superblock.values())
             words = self.words_for(target, made)
-            data = ",".join(key if value is None else f"{key}={value}" for key, value in words)
+            data = mount_data(words)
             # The path is that of our own descriptor in the host's procfs; nothing in the root is looked up.
             mount(self.source or "none", f"/proc/self/fd/{target}", self.fstype, flags, data)
             self.mount = build.keep(open_in_root(build.root, self.destination, O_PATH_DIRECTORY))

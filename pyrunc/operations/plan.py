@@ -155,7 +155,7 @@ class _Plan:
             destination,
             options,
             place,
-            label="" if fstype in ("proc", "sysfs", "mqueue") else self.label,
+            label="" if fstype in ("proc", "sysfs") else self.label,
             id_maps=self._id_maps(mount, options),
         )
 

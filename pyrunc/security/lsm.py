@@ -1,10 +1,12 @@
-"""AppArmor profiles and SELinux labels of the user's process: which file of /proc/self/attr takes which text."""
+"""AppArmor profiles and SELinux labels: which file of /proc/self/attr takes which text, and whether any can be had."""
 
 from pyrunc import pathnames
 from pyrunc.errors import PyruncError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pyrunc.process import ProcessSettings
 
 APPARMOR_ENABLED = "/sys/module/apparmor/parameters/enabled"
@@ -25,10 +27,21 @@ def exec_labels(process: "ProcessSettings") -> "list[tuple[str, str]]":
         file = "apparmor/exec" if pathnames.isdir(APPARMOR_ATTR) else "exec"
         labels.append((file, f"exec {process.apparmor_profile}"))
     if process.selinux_label:
-        if not pathnames.isdir(SELINUX_FS):
-            raise PyruncError("SELinux is not enabled on this host", place="process.selinuxLabel")
+        check_selinux("process.selinuxLabel")
         labels.append(("exec", process.selinux_label))
     return labels
+
+
+def check_selinux(place: str) -> None:
+    """Raises PyruncError when the kernel has no SELinux for the label that stands at `place` in config.json."""
+    if not pathnames.isdir(SELINUX_FS):
+        raise PyruncError("SELinux is not enabled on this host", place=place)
+
+
+def check_mount_label(config: "dict[str, Any]") -> None:
+    """Raises PyruncError when there is a linux.mountLabel without SELinux."""
+    if (config.get("linux") or {}).get("mountLabel"):
+        check_selinux("linux.mountLabel")
 
 
 def apparmor_enabled() -> bool:

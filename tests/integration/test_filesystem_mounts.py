@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pyrunc.operations.build import Build
+from pyrunc.operations.filesystem import make_mount, set_label
 from tests.support.filesystem import BOUND_DEV, Failed, mountinfo, perform, plan
 from tests.support.filesystem import run_mounts as run
 
@@ -246,3 +247,17 @@ def test_readonly_root_with_a_working_directory(rootfs: str) -> None:
     assert (errno, made) == (30, True)
     assert "ro" in table["/"]["options"]
     assert "rw" in table["/dev"]["options"]
+
+
+def test_label_of_a_root_directory() -> None:
+    """mqueue takes no context=.  That the attribute is there can be seen on any kernel, on a tmpfs."""
+    mount = make_mount("tmpfs", "t", [], 0)
+    try:
+        set_label(mount, "system_u:object_r:container_file_t:s0:c1,c2")
+        root = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=mount)
+        try:
+            assert os.getxattr(root, "security.selinux") == b"system_u:object_r:container_file_t:s0:c1,c2\0"
+        finally:
+            os.close(root)
+    finally:
+        os.close(mount)

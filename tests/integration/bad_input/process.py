@@ -216,6 +216,11 @@ CASES = [
         [put("process.selinuxLabel", "system_u:system_r:nowhere_t:s0")],
     ),
     Case(
+        "SELinux label of mounts without SELinux",
+        "pyrunc create failed: {id}: linux.mountLabel: SELinux is not enabled on this host",
+        [put("linux.mountLabel", "system_u:object_r:nowhere_t:s0")],
+    ),
+    Case(
         "terminal without console socket",
         "pyrunc create failed: {id}: cannot allocate tty if runc will detach without setting console "
         "socket\n"
