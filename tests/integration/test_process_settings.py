@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.bundles import BundleFactory
 from tests.support.inside import probe, refused, see
+from tests.support.leaks import prefix
 from tests.support.runtime import Pyrunc
 
 pytestmark = pytest.mark.root
@@ -125,6 +126,26 @@ def test_scheduler_and_io_priority(bundle: BundleFactory, pyrunc: Pyrunc) -> Non
     seen = see(pyrunc, made)
     assert (seen["scheduler"]["policy"], seen["scheduler"]["nice"], seen["scheduler"]["flags"]) == (3, 7, 1)
     assert seen["ioprio"] == [2, 6]
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "number", "priority"),
+    [
+        ({"policy": "SCHED_FIFO", "priority": 3}, 1, 3),
+        ({"policy": "SCHED_RR", "priority": 99}, 2, 99),
+        ({"policy": "SCHED_DEADLINE", "runtime": 1_000_000, "deadline": 9_000_000, "period": 9_000_000}, 6, 0),
+    ],
+)
+def test_real_time(
+    scheduler: "dict[str, Any]", number: int, priority: int, bundle: BundleFactory, pyrunc: Pyrunc
+) -> None:
+    """Where the kernel shares real time out to cgroups (v1), the container needs a share."""
+    made = probe(bundle, scheduler=scheduler)
+    if Path("/sys/fs/cgroup/cpu/cpu.rt_runtime_us").exists():
+        made.config["linux"]["resources"]["cpu"] = {"realtimePeriod": 1_000_000, "realtimeRuntime": 10_000}
+        made.config["linux"]["cgroupsPath"] = f"/{prefix()}real-time"
+    seen = see(pyrunc, made)["scheduler"]
+    assert (seen["policy"], seen["priority"]) == (number, priority)
 
 
 def test_idle_classes(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
