@@ -58,7 +58,8 @@ function __pyrunc_ids
     __pyrunc_read
     set -l program (string replace -r '^~/' "$HOME/" -- $__pyrunc_program)
     set -l root (string replace -r '^~/' "$HOME/" -- $__pyrunc_root)
-    $program $root list -q 2> /dev/null
+    type -q $program
+    and $program $root list -q 2> /dev/null
 end
 
 complete -c pyrunc -e
