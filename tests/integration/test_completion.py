@@ -127,7 +127,7 @@ def test_files_in_fish(folder: Path, runtime: Path) -> None:
     assert complete("update --resources=o") == {"--resources=one", "--resources=other/"}
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh"])
+@pytest.mark.parametrize("way", ["bash", "zsh", "zsh, installed"])
 @pytest.mark.parametrize(
     ("typed", "line"),
     [
@@ -142,8 +142,9 @@ def test_files_in_fish(folder: Path, runtime: Path) -> None:
         ("del\t", "delete"),
     ],
 )
-def test_on_a_terminal(shell: str, typed: str, line: str, folder: Path, runtime: Path) -> None:
+def test_on_a_terminal(way: str, typed: str, line: str, folder: Path, runtime: Path) -> None:
     """What the line becomes by the tabulator key.  The command is echo, so that it is seen."""
+    shell = way.partition(",")[0]
     if not installed(shell):
         pytest.skip(f"{shell} is not installed")
     (folder / "one").touch()
@@ -153,7 +154,11 @@ def test_on_a_terminal(shell: str, typed: str, line: str, folder: Path, runtime:
         text = "PS1='READY>'; source completion; bind 'set bell-style none'\n"
         command = ["bash", "--noprofile", "--rcfile", "rc", "-i"]
     else:
-        text = "PS1='READY>'; autoload -Uz compinit; compinit -D -u; source completion\n"
+        (folder / "functions").mkdir()
+        (folder / "functions/_pyrunc").write_text(script(shell))
+        found = f"fpath+=({folder}/functions); " if way != shell else ""
+        text = f"PS1='READY>'; {found}autoload -Uz compinit; compinit -D -u; "
+        text += "\n" if found else "source completion\n"
         command = ["zsh", "-i"]
     for name in ("rc", ".zshrc"):
         (folder / name).write_text(text)
