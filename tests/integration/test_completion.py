@@ -174,7 +174,7 @@ def test_on_a_terminal(way: str, typed: str, line: str, folder: Path, runtime: P
     with Terminal(command, environment, folder) as terminal:
         terminal.expect("READY>")
         terminal.type(f"pyrunc {typed}\n")
-        terminal.expect("END")
+        terminal.wait(lambda: "READY>" in terminal.seen.partition("END")[2])
     printed = [word.strip("<>/") for word in terminal.seen.split() if word.startswith("<")]
     assert " ".join(printed) == line
 
