@@ -33,6 +33,10 @@ FILES = (
 ENVIRONMENT = (("XDG_RUNTIME_DIR", "Where an ordinary user's state is kept, see above."),)
 
 DETAILS = {
+    "checkpoint": """\
+CRIU does the work; its log is dump.log in the directory of --work-path. What a container has of the outside needs the
+option that allows it: --tcp-established, --ext-unix-sk, --shell-job, --file-locks.
+""",
     "completion": """\
 The script knows all commands and options. Ids of containers are asked for when they are wanted, by calling `pyrunc
 list`. Files, directories, signals and the words that an option takes are completed, too.
@@ -77,6 +81,9 @@ By the cgroup's freezer. A container that is created and not yet started can be 
     "ps": """\
 Process ids are those of the host. Options of ps(1) may follow the id (by default -ef); the columns must have PID
 among them.
+""",
+    "restore": """\
+The bundle must be as it was; the id may be another. --detach comes back when the processes run again.
 """,
     "run": """\
 In the foreground signals are passed on to the process, and the container is deleted at its end. --detach comes back
