@@ -144,6 +144,8 @@ int main(void)
     prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
     reply(MESSAGE_READY, NULL, 0, -1);
     wait_for_start(&setup);
+    if (!program)
+        fail(EINVAL, "start", "there is no process to start");
 
     run_hooks(&setup);
     move_preserved(&setup);

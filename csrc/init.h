@@ -37,7 +37,7 @@ struct setup {
     int listener;
     int *preserve;
     size_t preserve_count;
-    const char *hostname, *domainname, *keyring, *cwd;
+    const char *hostname, *domainname, *keyring, *key_label, *cwd;
     bool has_propagation, has_umask, has_personality, has_scheduler, has_io_priority, has_console, has_ids,
         has_capabilities, has_memory_policy;
     bool no_new_privs, chown_stdio, no_setsid;

@@ -99,12 +99,22 @@ void set_labels(const struct setup *setup)
     close(proc);
 }
 
+/* Without it the keyring would have the runtime's label, and the program could not use its own.  exec resets it. */
+static void label_next_keys(const char *label)
+{
+    int proc = open_proc("pid");
+    write_proc(proc, "self/attr", "keycreate", label, "label the session keyring", label);
+    close(proc);
+}
+
 /* A kernel without keyrings, or an outer filter that forbids them, leaves nothing to protect. */
 void join_keyring(const struct setup *setup)
 {
     char description[KEY_DESCRIPTION_MAX];
     if (!setup->keyring)
         return;
+    if (setup->key_label)
+        label_next_keys(setup->key_label);
     long ring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, setup->keyring, 0, 0, 0);
     if (ring < 0) {
         if (errno == ENOSYS || errno == EPERM)

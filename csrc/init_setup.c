@@ -221,6 +221,9 @@ void decode_setup(const struct message *message, struct setup *setup)
             take_pair(&record, &setup->sysctls[2 * setup->sysctl_count], &setup->sysctls[2 * setup->sysctl_count + 1]);
             setup->sysctl_count++;
             break;
+        case TAG_KEY_LABEL:
+            setup->key_label = string_of(&record);
+            break;
         case TAG_KEYRING:
             setup->keyring = string_of(&record);
             break;

@@ -91,6 +91,7 @@ enum record_tag {
     TAG_HOOK_STATE = 58,       /* string: the hooks' standard input */
     TAG_CHOWN_STDIO = 59,      /* empty: give pipes and terminals of stdio to the user */
     TAG_NO_SETSID = 60,        /* empty: stay in the caller's session */
+    TAG_KEY_LABEL = 61,        /* string: the SELinux label of the session keyring */
     TAG_MEMORY_POLICY = 65,    /* struct record_memory_policy, then the mask of nodes in 64-bit words */
 
     /* from the helper */

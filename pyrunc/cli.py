@@ -68,7 +68,7 @@ def main(argv: list[str]) -> int:
             container_id = invocation.arguments[words.index("<container-id>")]
         invocation.root = state_root(settings)
         if command in _STARTING:
-            _close_inherited(invocation.options.number("preserve-fds") if command in ("create", "exec", "run") else 0)
+            _close_inherited(_preserved(invocation))
         return _perform(invocation)
     except options.UsageError as error:
         # runc's usage errors end with 1 for exec too, and its words stand alone.
@@ -147,6 +147,18 @@ def _open_missing_standard_descriptors() -> None:
         except OSError:
             posix.open("/dev/null", posix.O_RDWR)
             posix.set_inheritable(fd, True)
+
+
+def _preserved(invocation: "Invocation") -> int:
+    """How many descriptors from 3 on the container gets."""
+    count = 0
+    if invocation.command in ("create", "run"):
+        from pyrunc.commands import listen_fds
+
+        count = listen_fds()
+    elif invocation.command != "exec":
+        return 0
+    return count + invocation.options.number("preserve-fds")
 
 
 def _close_inherited(preserved: int) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyrunc.helper import Channel
+    from pyrunc.notify import NotifyProxy
 
 SIGKILL = 9
 
@@ -39,17 +40,10 @@ class Container:
     def create(cls, root: str, id: str, bundle: str, **options: "Any") -> "Container":
         """Creates a container from the bundle, up to its process, which waits for `start`.
 
-        pid_file:       where to write the process's pid
-        console_socket: AF_UNIX socket that gets the terminal's master end
-        no_pivot:       move the root over "/" where pivot_root is impossible (an initramfs)
-        no_new_keyring: stay in the caller's session keyring
-        preserve_fds:   how many descriptors from 3 on the process gets
-        rootless:       "true", "false" or "auto": whether to do without cgroups that the caller has no right to make
-        systemd_cgroup: have systemd make the cgroups, as a scope
-        no_cgroups:     let the container's processes stay in the caller's cgroups
-        config:         a file to take instead of the bundle's config.json
+        options: those of `pyrunc.creation_options.Options`.
         """
-        from pyrunc.creation import Creation, Options
+        from pyrunc.creation import Creation
+        from pyrunc.creation_options import Options
 
         creation = Creation(root, id, pathnames.abspath(bundle), Options(**options))
         check_console(creation.plan.process.terminal, True, creation.options.console_socket)
@@ -75,7 +69,8 @@ class Container:
         Returns the exit status (128+n for signal n), 0 with detach.  keep leaves the stopped container to
         `delete`; reap_orphans is for a caller that is a subreaper and has no other children.
         """
-        from pyrunc.creation import Creation, Options
+        from pyrunc.creation import Creation
+        from pyrunc.creation_options import Options
         from pyrunc.foreground import hold_signals, release_signals, wait_foreground
 
         creation = Creation(root, id, pathnames.abspath(bundle), Options(**options))
@@ -86,9 +81,16 @@ class Container:
         try:
             state, process = creation.perform(wait_for_start=False)
             container = cls(root, id)
+            proxy: NotifyProxy | None = None
             try:
+                if creation.options.notify_socket:
+                    from pyrunc.notify import proxy_for
+
+                    proxy = proxy_for(state, creation.record, creation.options.notify_socket)
                 container.start_process(state, creation.record, process.channel)
             except BaseException:
+                if proxy:
+                    proxy.close()
                 close_fd(creation.master)
                 process.close()
                 container.destroy(state, creation.record)
@@ -96,8 +98,12 @@ class Container:
             state.close()
             if detach:
                 process.close()
+                if proxy:
+                    proxy.forward(creation.record.pid)
                 return 0
             try:
+                if proxy:
+                    proxy.forward_meanwhile()
                 status = wait_foreground(process, creation.master, reap_orphans)
             finally:
                 process.close()
@@ -114,8 +120,11 @@ class Container:
         StateDirectory.open(root, id, lock=False).close()
         return cls(root, id)
 
-    def start(self) -> None:
+    def start(self, notify_socket: "str | None" = None) -> None:
         """Lets the created container's process run its program; returns when it does.
+
+        notify_socket: the service manager's socket (a path, or "@NAME"). When the container was created with one,
+        this returns only when its program has said that it is ready, or has ended; the manager is told (sd_notify(3)).
 
         A startContainer hook or the program itself that cannot be run, and a poststart hook that fails, end the
         container and are raised.
@@ -142,13 +151,22 @@ class Container:
                     state.unlink(START_SOCKET)
                     raise InvalidTransition("cannot start an already running container") from None
                 raise from_os_error(error, operation="reach the container's process") from error
+            proxy: NotifyProxy | None = None
             try:
+                if notify_socket:
+                    from pyrunc.notify import proxy_for
+
+                    proxy = proxy_for(state, record, notify_socket)
                 self.start_process(state, record, channel)
             except BaseException:
+                if proxy:
+                    proxy.close()
                 kill_process(record)
                 raise
             finally:
                 channel.close()
+        if proxy:  # not while the container is locked
+            proxy.forward(record.pid)
 
     def start_process(self, state: StateDirectory, record: Record, channel: "Channel") -> None:
         """Sends the start, waits for the program's exec, runs the poststart hooks."""
@@ -278,6 +296,7 @@ class Container:
         detach: bool = False,
         pid_file: "str | None" = None,
         console_socket: "str | None" = None,
+        pidfd_socket: "str | None" = None,
         preserve_fds: int = 0,
         ignore_paused: bool = False,
         cgroup: "list[str] | tuple[str, ...]" = (),
@@ -289,7 +308,7 @@ class Container:
         """
         from pyrunc.execution import run_exec
 
-        options = (console_socket, preserve_fds, list(cgroup))
+        options = (console_socket, pidfd_socket, preserve_fds, list(cgroup))
         return run_exec(self, process, options, detach, pid_file, ignore_paused, reap_orphans)
 
     def pause(self) -> None:

@@ -5,6 +5,7 @@ import posix
 from pyrunc import builder, cgroups, helper, log, syscalls
 from pyrunc.build_thread import BuildThread
 from pyrunc.cgroups.layout import UNIFIED
+from pyrunc.creation_options import Options
 from pyrunc.errors import PyruncError, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.fastjson import dumps
@@ -24,6 +25,7 @@ from pyrunc.process_start import (
     own_moves,
     preparations,
     raise_limits,
+    send_pidfd,
     set_oom_score,
     spawn_in,
     wait_ready,
@@ -34,47 +36,9 @@ from pyrunc.security.lsm import check_mount_label
 from pyrunc.setup import Setup
 from pyrunc.spec.check import check_config
 from pyrunc.spec.load import load_bundle
-from pyrunc.state import CONFIG_FILE, HOOKS_FILE, START_SOCKET, StateDirectory
+from pyrunc.state import CONFIG_FILE, HOOKS_FILE, NOTIFY_DIRECTORY, START_SOCKET, StateDirectory
 
 ROOT_KINDS = {"pivot": helper.FD_PIVOT, "move": helper.FD_MOVE, "chroot": helper.FD_CHROOT}
-
-
-class Options:
-    """What the caller of create and run may choose; see `Container.create`."""
-
-    __slots__ = (
-        "config",
-        "console_socket",
-        "no_cgroups",
-        "no_new_keyring",
-        "no_pivot",
-        "pid_file",
-        "preserve_fds",
-        "rootless",
-        "systemd_cgroup",
-    )
-
-    def __init__(
-        self,
-        pid_file: "str | None" = None,
-        console_socket: "str | None" = None,
-        no_pivot: bool = False,
-        no_new_keyring: bool = False,
-        preserve_fds: int = 0,
-        rootless: str = "auto",
-        systemd_cgroup: bool = False,
-        no_cgroups: bool = False,
-        config: "str | None" = None,
-    ) -> None:
-        self.pid_file = pid_file
-        self.console_socket = console_socket
-        self.no_pivot = no_pivot
-        self.no_new_keyring = no_new_keyring
-        self.preserve_fds = preserve_fds
-        self.rootless = rootless
-        self.systemd_cgroup = systemd_cgroup
-        self.no_cgroups = no_cgroups
-        self.config = config
 
 
 class Creation:
@@ -102,10 +66,15 @@ class Creation:
         """Loads, checks and plans.  Raises PyruncError; nothing has been touched then."""
         self.root = root
         self.options = options
-        check_preserved(options.preserve_fds)
+        check_preserved(options.preserve_fds, options.listen_fds)
         config, self.config_bytes = load_bundle(bundle, options.config)
         check_config(config)
         config = without_own_user(config)
+        if options.listen_fds or options.notify_socket:
+            from pyrunc.service import amend
+
+            directory = f"{root}/{id}/{NOTIFY_DIRECTORY}" if options.notify_socket else ""
+            config = amend(config, options.listen_fds, directory)
         self.facts = read_facts(options.rootless, options.systemd_cgroup, options.no_cgroups)
         self.plan = Plan(config, id, bundle, self.facts, options.no_pivot)
         check_seccomp_agent(config, bundle)
@@ -164,6 +133,8 @@ class Creation:
         plan = self.plan
         assert self.state is not None
         self.state.write(CONFIG_FILE, self.config_bytes)
+        if self.options.notify_socket:
+            self.state.make_notify_directory()
         later = {kind: plan.hooks[kind] for kind in ("poststart", "poststop") if kind in plan.hooks}
         if later:
             self.state.write(HOOKS_FILE, dumps(later).encode("utf-8", "surrogateescape"))
@@ -283,6 +254,8 @@ class Creation:
             if listener >= 0:
                 posix.close(listener)
         self.master = wait_ready(process, self.options.console_socket)
+        if self.options.pidfd_socket:
+            send_pidfd(self.options.pidfd_socket, process, "standard")
         self.record.phase = CREATED
         state.note_created()
         if self.options.pid_file:
@@ -317,14 +290,14 @@ class Creation:
         for name, value in plan.sysctls:
             setup.add_sysctl(name, value)
         if self.record.keyring:
-            setup.add_string(helper.TAG_KEYRING, f"_ses.{plan.id}")
+            setup.add_keyring(plan.id, plan.process.selinux_label)
         add_security(setup, plan.process, config, self.root)
         if plan.process.terminal:
             setup.add_terminal(plan.process.console_size, bind=True)
         if "startContainer" in plan.hooks:
             inner = dumps(self.inner_state("created"))
             setup.add_hooks(plan.hooks["startContainer"], inner, plan.process.env)
-        for number in range(self.options.preserve_fds):
+        for number in range(self.options.listen_fds + self.options.preserve_fds):
             setup.add_fd(helper.FD_PRESERVE, 3 + number)
         return setup
 

@@ -26,6 +26,7 @@ from pyrunc.process_start import (
     close_all,
     own_moves,
     raise_limits,
+    send_pidfd,
     set_oom_score,
     spawn_in,
     wait_ready,
@@ -59,6 +60,7 @@ class Execution:
         "in_userns",
         "master",
         "patience",
+        "pidfd_socket",
         "preserve_fds",
         "record",
         "settings",
@@ -71,6 +73,7 @@ class Execution:
         record: "Record",
         process: "dict[str, Any]",
         console_socket: "str | None",
+        pidfd_socket: "str | None",
         preserve_fds: int,
         cgroup: "list[str]",
         status: str = "running",
@@ -81,6 +84,7 @@ class Execution:
         self.config = container.config()
         check_seccomp_agent(self.config, record.bundle)
         self.console_socket = console_socket
+        self.pidfd_socket = pidfd_socket
         self.preserve_fds = preserve_fds
         self.facts = read_facts()
         process = {**process, **inherited(self.config.get("process") or {}, process)}
@@ -115,6 +119,8 @@ class Execution:
             raise_limits(process.pid, self.settings)
             self.send_setup(process)
             self.master = wait_ready(process, self.console_socket)
+            if self.pidfd_socket:
+                send_pidfd(self.pidfd_socket, process, "setns")
             if pid_file:
                 write_pid_file(pid_file, process.pid)
             process.channel.send(helper.START)
@@ -182,7 +188,7 @@ class Execution:
         elif not self.settings.initial_cpus:
             setup.add_every_cpu()
         if self.record.keyring:
-            setup.add_string(helper.TAG_KEYRING, f"_ses.{self.record.id}")
+            setup.add_keyring(self.record.id, self.settings.selinux_label)
         add_security(setup, self.settings, self.config, self.container.root)
         if self.settings.terminal:
             setup.add_terminal(self.settings.console_size, bind=False)
@@ -203,13 +209,13 @@ class Execution:
 def run_exec(
     container: "Container",
     process: "dict[str, Any]",
-    options: "tuple[str | None, int, list[str]]",
+    options: "tuple[str | None, str | None, int, list[str]]",
     detach: bool,
     pid_file: "str | None",
     ignore_paused: bool,
     reap_orphans: bool,
 ) -> int:
-    """Container.exec; options are the console socket, how many descriptors to preserve, and --cgroup."""
+    """Container.exec; options: the sockets for console and pidfd, how many descriptors to preserve, and --cgroup."""
     with StateDirectory.open(container.root, container.id, lock=False) as state:
         record = state.load()
         status = status_of(state, record)

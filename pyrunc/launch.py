@@ -7,7 +7,14 @@ from errno import EACCES, EINVAL, ENOSYS, EPERM
 
 from pyrunc import helper, log, pathnames, syscalls
 from pyrunc.errors import PyruncError, from_os_error
-from pyrunc.namespaces import CLONE_NEWCGROUP, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, SPAWNABLE, NamespacePlan
+from pyrunc.namespaces import (
+    CLONE_NEWCGROUP,
+    CLONE_NEWPID,
+    CLONE_NEWTIME,
+    CLONE_NEWUSER,
+    SPAWNABLE,
+    NamespacePlan,
+)
 
 AT_EMPTY_PATH = 0x1000
 OPEN_TREE_CLONE = 1

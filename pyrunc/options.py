@@ -132,7 +132,9 @@ _PID_FILE = Option("pid-file", "", STRING, "FILE", "write the process's id to FI
 _PRESERVE_FDS = Option(
     "preserve-fds", "", INTEGER, "N", "pass N more descriptors (3 and up) to the process (default: 0)", 0
 )
-_PIDFD_SOCKET = Option("pidfd-socket", "", STRING, "SOCKET", "", supported=False)
+_PIDFD_SOCKET = Option(
+    "pidfd-socket", "", STRING, "SOCKET", "the AF_UNIX socket that is to receive a pidfd of the process"
+)
 _DETACH = Option("detach", "d", FLAG, "", "do not wait for the process")
 
 _CREATE = (

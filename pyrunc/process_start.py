@@ -160,20 +160,36 @@ def set_oom_score(pid: int, score: int, place: str) -> None:
         raise
 
 
-def check_preserved(count: int) -> None:
-    """Raises PyruncError when one of the `count` descriptors from 3 on, which the process is to get, is not open."""
-    if count > MAX_PRESERVED:
-        raise PyruncError(f"preserve-fds {count}: at most {MAX_PRESERVED} descriptors can be passed on")
-    for fd in range(3, 3 + count):
+def check_preserved(count: int, listening: int = 0) -> None:
+    """Raises PyruncError when one of the descriptors from 3 on, which the process is to get, is not open.
+
+    First the `listening` ones of socket activation, then the `count` ones of --preserve-fds.
+    """
+    if listening + count > MAX_PRESERVED:
+        what = f"LISTEN_FDS {listening}, preserve-fds {count}" if listening else f"preserve-fds {count}"
+        raise PyruncError(f"{what}: at most {MAX_PRESERVED} descriptors can be passed on")
+    for number in range(1, 1 + listening + count):
+        fd = 2 + number
         try:
             posix.fstat(fd)
         except OSError as error:
+            wanted = number > listening
             raise PyruncError(
-                f"please check that preserved-fd {fd - 2} (of {count}) is present",
-                operation="preserve-fds",
+                f"please check that preserved-fd {number - listening} (of {count}) is present"
+                if wanted
+                else f"descriptor {number} of {listening} is not there",
+                operation="preserve-fds" if wanted else "LISTEN_FDS",
                 hint=f"descriptor {fd} is not open in the caller",
                 errno=error.errno or 0,
             ) from error
+
+
+def send_pidfd(socket_path: str, process: Helper, kind: str) -> None:
+    """Sends a pidfd of the process to whoever listens at socket_path, as runc does: one message with the descriptor,
+    whose text is "standard" for a container's first process and "setns" for that of an exec.  Raises PyruncError."""
+    from pyrunc import rendezvous
+
+    rendezvous.send(socket_path, "pidfd socket", kind.encode("ascii"), (process.pidfd,))
 
 
 def write_pid_file(path: str, pid: int) -> None:

@@ -77,6 +77,12 @@ class Setup:
         """An LSM label for exec: the file below /proc/self/attr that takes it."""
         self.records.append(record(helper.TAG_LSM_EXEC, pair(file, label)))
 
+    def add_keyring(self, id: str, label: str) -> None:
+        """A session keyring of the container's own; label: SELinux's, "" for none."""
+        self.records.append(record(helper.TAG_KEYRING, text(f"_ses.{id}")))
+        if label:
+            self.records.append(record(helper.TAG_KEY_LABEL, text(label)))
+
     def add_terminal(self, size: "tuple[int, int] | None", bind: bool) -> None:
         """A terminal of (height, width), made in the container; bind: also as /dev/console."""
         rows, columns = size or (0, 0)

@@ -26,6 +26,7 @@ CONFIG_FILE = "config.json"  # as it was when the container was created: later c
 HOOKS_FILE = "hooks.json"  # those of poststart and poststop, if there are any
 START_SOCKET = "start.sock"  # where the process waits to be started; there until it is
 RESCTRL_FILE = "resctrl.json"  # its group in resctrl, if it has one, and what of it is to be removed
+NOTIFY_DIRECTORY = "notify"  # there when the container was created with a socket for sd_notify(3), which `start` makes
 PAUSED_FILE = "paused"  # there when the container was paused before it was started: else nobody looks at its freezer
 
 FILE_MODE = 0o600
@@ -235,6 +236,14 @@ class StateDirectory:
     def note_created(self) -> None:
         """Says that the process waits to be started.  Needs the lock."""
         self.append(" created", posix.O_APPEND)
+
+    def make_notify_directory(self) -> None:
+        """Makes the directory that the container sees, read-only; every user of it may look into it."""
+        try:
+            posix.mkdir(NOTIFY_DIRECTORY, dir_fd=self.fd)
+            posix.chmod(NOTIFY_DIRECTORY, 0o755, dir_fd=self.fd)
+        except OSError as error:
+            raise failure(error, f"make {self.path}/{NOTIFY_DIRECTORY}") from error
 
     def append(self, text: str, flags: int) -> None:
         try:

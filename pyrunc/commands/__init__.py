@@ -56,8 +56,11 @@ def creation_options(invocation: "Invocation") -> "dict[str, Any]":
         "config": options.text("config"),
         "pid_file": options.text("pid-file"),
         "console_socket": options.text("console-socket"),
+        "pidfd_socket": options.text("pidfd-socket"),
         "no_pivot": options.flag("no-pivot"),
         "no_new_keyring": options.flag("no-new-keyring"),
+        "listen_fds": listen_fds(),
+        "notify_socket": notify_socket(),
         "preserve_fds": options.number("preserve-fds"),
         "rootless": rootless_of(invocation),
         "systemd_cgroup": settings.flag("systemd-cgroup") if manager is None else manager == "systemd",
@@ -73,3 +76,21 @@ def rootless_of(invocation: "Invocation") -> str:
     if value in ("", "auto"):
         return "auto"
     return "true" if value in TRUE else "false"
+
+
+def listen_fds() -> int:
+    """How many descriptors from 3 on are for the container because LISTEN_FDS says so (sd_listen_fds(3))."""
+    if b"LISTEN_FDS" not in posix.environ:
+        return 0
+    from pyrunc import service
+
+    return service.listen_fds(posix.environ, posix.getpid())
+
+
+def notify_socket() -> "str | None":
+    """Where NOTIFY_SOCKET wants to hear that the container is ready (sd_notify(3)), None when it is not set."""
+    if not posix.environ.get(b"NOTIFY_SOCKET"):
+        return None
+    from pyrunc import service
+
+    return service.notify_address(posix.environ)

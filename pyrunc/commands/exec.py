@@ -33,6 +33,7 @@ def run(invocation: "Invocation") -> int:
         detach=options.flag("detach"),
         pid_file=options.text("pid-file"),
         console_socket=options.text("console-socket"),
+        pidfd_socket=options.text("pidfd-socket"),
         preserve_fds=options.number("preserve-fds"),
         ignore_paused=options.flag("ignore-paused"),
         cgroup=options.texts("cgroup"),

@@ -1,5 +1,6 @@
 """pyrunc start: lets the process of a created container go."""
 
+from pyrunc.commands import notify_socket
 from pyrunc.container import Container
 
 TYPE_CHECKING = False
@@ -9,5 +10,5 @@ if TYPE_CHECKING:
 
 def run(invocation: "Invocation") -> int:
     """Starts the container.  Raises PyruncError."""
-    Container.load(invocation.root, invocation.arguments[0]).start()
+    Container.load(invocation.root, invocation.arguments[0]).start(notify_socket())
     return 0

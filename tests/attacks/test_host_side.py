@@ -13,7 +13,8 @@ import pytest
 from pyrunc.build_thread import BuildThread
 from pyrunc.builder import Builder
 from pyrunc.container import Container
-from pyrunc.creation import Creation, Options
+from pyrunc.creation import Creation
+from pyrunc.creation_options import Options
 from tests.support import processes
 from tests.support.bundles import BundleFactory
 from tests.support.namespaces import NamespaceHolder

@@ -230,6 +230,23 @@ def test_sysctls_stay_below_proc_sys(name: str) -> None:
         refused(init, "write sysctl.*invalid cross-device link")
 
 
+@pytest.mark.parametrize("label", ["user:role:type:s0", "../exec"])
+def test_the_keyrings_label_is_the_kernels_to_take(init: RealHelper, label: str) -> None:
+    """Where no SELinux policy knows it, it is refused, and said so: never a keyring with another label."""
+    setup = smallest()
+    setup.add_keyring("c1", label)
+    setup.send(init.channel)
+    refused(init, f'label the session keyring: "{label}": invalid argument')
+
+
+def test_a_keyring_without_a_label(init: RealHelper) -> None:
+    """Nothing is asked of SELinux then."""
+    setup = smallest("/bin/true")
+    setup.add_keyring("c1", "")
+    setup.send(init.channel)
+    init.channel.receive(helper.READY)
+
+
 def test_sysctl_is_set() -> None:
     """And a right one is written, in the helper's namespace."""
     with RealHelper(CLONE_NEWIPC | CLONE_NEWUTS) as init:

@@ -51,7 +51,8 @@ NEW_PROCESS = """
 
 CREATION = """
     pyrunc.build_thread pyrunc.builder pyrunc.cgroups.devices pyrunc.cgroups.operations pyrunc.cgroups.plan
-    pyrunc.creation pyrunc.operations pyrunc.operations.base pyrunc.operations.bind pyrunc.operations.build
+    pyrunc.creation pyrunc.creation_options pyrunc.operations pyrunc.operations.base pyrunc.operations.bind
+    pyrunc.operations.build
     pyrunc.operations.cgroup_mount pyrunc.operations.constants pyrunc.operations.devices
     pyrunc.operations.filesystem pyrunc.operations.masks pyrunc.operations.mount pyrunc.operations.options
     pyrunc.operations.paths pyrunc.operations.plan pyrunc.operations.rootfs pyrunc.plan

@@ -129,7 +129,9 @@ def minimal() -> Setup:
 
 @RELAXED
 @given(
-    strings=st.fixed_dictionaries({name: st.none() | STRINGS for name in ("hostname", "domainname", "keyring", "cwd")}),
+    strings=st.fixed_dictionaries(
+        {name: st.none() | STRINGS for name in ("hostname", "domainname", "keyring", "key_label", "cwd")}
+    ),
     propagation=st.none() | U32,
     sysctls=st.lists(st.tuples(STRINGS.filter(bool), STRINGS)),
     labels=st.lists(st.tuples(STRINGS.filter(bool), STRINGS), max_size=2),
@@ -243,7 +245,7 @@ def sample() -> bytes:
     )  # fmt: skip
     setup.records = setup.records[1:]
     setup.add_process(process)  # type: ignore[arg-type]
-    for tag in (helper.TAG_HOSTNAME, helper.TAG_DOMAINNAME, helper.TAG_KEYRING):
+    for tag in (helper.TAG_HOSTNAME, helper.TAG_DOMAINNAME, helper.TAG_KEYRING, helper.TAG_KEY_LABEL):
         setup.add_string(tag, "name")
     setup.add_number(helper.TAG_ROOT_PROPAGATION, 1 << 18)
     setup.add_sysctl("kernel/hostname", "x")

@@ -117,6 +117,7 @@ static void put_setup(const struct setup *setup)
     put_text("hostname", setup->hostname);
     put_text("domainname", setup->domainname);
     put_text("keyring", setup->keyring);
+    put_text("key_label", setup->key_label);
     put_text("cwd", setup->cwd);
     put_number("propagation", setup->has_propagation, setup->propagation);
     put_number("umask", setup->has_umask, setup->umask);

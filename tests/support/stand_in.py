@@ -48,8 +48,8 @@ class StandIn:
         cls._call("load", *args, **options)
         return cls()
 
-    def start(self) -> None:
-        self._call("start")
+    def start(self, *args: Any) -> None:
+        self._call("start", *args)
 
     def kill(self, *args: Any, **options: Any) -> None:
         self._call("kill", *args, **options)

@@ -27,7 +27,7 @@ def container(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[StandIn]]:
 def test_create(container: type[StandIn], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     argv = "--root r --systemd-cgroup create --bundle b --pid-file p --console-socket s --no-pivot --no-new-keyring "
-    argv += "--preserve-fds 2 c1"
+    argv += "--preserve-fds 2 --pidfd-socket f c1"
     assert cli.main(argv.split()) == 0
     assert container.calls == [
         ("preserve", 2),
@@ -37,6 +37,9 @@ def test_create(container: type[StandIn], tmp_path: Path, monkeypatch: pytest.Mo
             {
                 "pid_file": "p",
                 "console_socket": "s",
+                "pidfd_socket": "f",
+                "listen_fds": 0,
+                "notify_socket": None,
                 "no_pivot": True,
                 "no_new_keyring": True,
                 "preserve_fds": 2,
@@ -100,7 +103,7 @@ def test_run_returns_the_processs_status(container: type[StandIn]) -> None:
 @pytest.mark.parametrize(
     ("argv", "call"),
     [
-        ("start c1", ("start", (), {})),
+        ("start c1", ("start", (None,), {})),
         ("kill c1", ("kill", (15,), {"all": False})),
         ("kill c1 9", ("kill", (9,), {"all": False})),
         ("kill --all c1 0", ("kill", (0,), {"all": True})),

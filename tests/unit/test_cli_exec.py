@@ -34,6 +34,7 @@ def test_exec_starts_from_the_containers_process(container: type[StandIn]) -> No
         "detach": False,
         "pid_file": None,
         "console_socket": None,
+        "pidfd_socket": None,
         "preserve_fds": 0,
         "ignore_paused": False,
         "cgroup": [],
@@ -45,7 +46,7 @@ def test_exec_options(container: type[StandIn]) -> None:
     argv = (
         "-t -d --cwd /tmp --env A=B -e C=D --user 1:2 -g 8 --additional-gids 9 --cap CAP_NET_RAW --apparmor a "
         "--process-label u:r:t:s0 --no-new-privs=false --pid-file p --console-socket s --preserve-fds 1 "
-        "--ignore-paused --cgroup cpu:/x --cgroup y c1 ls"
+        "--pidfd-socket f --ignore-paused --cgroup cpu:/x --cgroup y c1 ls"
     )
     process, options = executed(container, *argv.split())
     assert process["terminal"]
@@ -62,6 +63,7 @@ def test_exec_options(container: type[StandIn]) -> None:
         "detach": True,
         "pid_file": "p",
         "console_socket": "s",
+        "pidfd_socket": "f",
         "preserve_fds": 1,
         "ignore_paused": True,
         "cgroup": ["cpu:/x", "y"],
@@ -83,6 +85,7 @@ def test_exec_process_file(container: type[StandIn], tmp_path: Path) -> None:
             "detach": True,
             "pid_file": None,
             "console_socket": None,
+            "pidfd_socket": None,
             "preserve_fds": 0,
             "ignore_paused": False,
             "cgroup": [],

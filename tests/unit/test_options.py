@@ -123,7 +123,6 @@ def test_an_argument_may_be_empty_or_a_dash() -> None:
         (["kill"], 'pyrunc: "kill" requires a minimum of 1 argument(s)'),
         (["kill", "a", "b", "c"], 'pyrunc: "kill" requires a maximum of 2 argument(s)'),
         (["exec"], 'pyrunc: "exec" requires a minimum of 1 argument(s)'),
-        (["create", "--pidfd-socket", "s", "id"], "pyrunc create: option --pidfd-socket is not supported"),
         (["--criu", "/bin/criu", "list"], "pyrunc: option --criu is not supported"),
         (["--debug=maybe", "list"], 'invalid boolean value "maybe" for -debug: parse error'),
     ],

@@ -41,9 +41,14 @@ CASES = [
         command="create --bundle",
     ),
     Case(
-        "option not supported",
-        "pyrunc create: option --pidfd-socket is not supported\nhint: see pyrunc create --help",
+        "nobody at the pidfd socket",
+        "pyrunc create failed: {id}: pidfd socket {tmp}/s: connect {tmp}/s: no such file or directory",
         command="create --pidfd-socket {tmp}/s --bundle {bundle} {id}",
+    ),
+    Case(
+        "pidfd socket that is none",
+        "pyrunc run failed: {id}: pidfd socket /dev/null: is not a socket",
+        command="run --pidfd-socket /dev/null --bundle {bundle} {id}",
     ),
     Case(
         "option that is no number",
