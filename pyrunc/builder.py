@@ -55,7 +55,7 @@ class Builder:
         """One report: nothing but descriptors, or the error that it tells."""
         data, fds = syscalls.recv(self.fd, MAX_REPORT, 1)
         if not data:
-            raise PyruncError("the builder was killed before the file system was ready")
+            raise PyruncError("the builder was killed before it was done")
         report = marshal.loads(data)
         if report is not None:
             for fd in fds:

@@ -26,6 +26,7 @@ from pyrunc.state import CONFIG_FILE, StateDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from pyrunc.container import Container
@@ -66,7 +67,7 @@ def remove(container: "Container", mounts: "Mounts") -> None:
     """
     with StateDirectory.open(container.root, container.id) as state:
         record, config = load(state, mounts, "remove mounts from")
-        operations: list[Operation] = []
+        operations: list[Unmount] = []
         kept = list(config.get("mounts") or [])
         for index, mount in reversed(list(enumerate(mounts))):
             destination, place = clean(mount["destination"]), f"mounts[{index}] ({mount['destination']})"
@@ -230,16 +231,20 @@ def work_add(report: int, operations: "list[Operation]", build: Build, way: Way,
         perform_all(operations, build, "prepare")
     perform_all(made_outside(operations), build)
     builder.enter(way.target, way.flags)
-    work_inside(report, operations, build, way, own)
+    build.root = way.open_root()
+    posix.fchdir(own)
+    work_inside(report, operations, build)
 
 
-def work_remove(report: int, operations: "list[Operation]", build: Build, way: Way) -> None:
+def work_remove(report: int, operations: "list[Unmount]", build: Build, way: Way) -> None:
     """What the fork does to remove mounts."""
     own = begin()
     builder.enter(way.target, way.flags | (CLONE_NEWUSER if way.userns >= 0 else 0))
     build.root = way.open_root()
-    perform_all(operations, build, "prepare")
-    work_inside(report, operations, build, way, own)
+    posix.fchdir(own)
+    # Of several at one place only the first is to be seen.
+    perform_all({operation.destination: operation for operation in reversed(operations)}.values(), build, "prepare")
+    work_inside(report, operations, build)
 
 
 def begin() -> int:
@@ -255,11 +260,9 @@ def begin() -> int:
     return posix.open("/proc/self/fd", DIRECTORY)
 
 
-def work_inside(report: int, operations: "list[Operation]", build: Build, way: Way, own: int) -> None:
+def work_inside(report: int, operations: "Sequence[Operation]", build: Build) -> None:
     """The fork's work in the container: all operations, or none if one fails or the runtime does."""
     syscalls.prctl(builder.PR_SET_PDEATHSIG, 0)
-    posix.fchdir(own)
-    build.root = way.open_root()
     try:
         perform_all(operations, build)
         builder.tell(report, None)

@@ -6,7 +6,7 @@ takes nothing but a path, which is then a number in the host's /proc/self/fd, ou
 """
 
 import posix
-from errno import EINVAL, ELOOP, ENOENT
+from errno import EBUSY, EINVAL, ELOOP, ENOENT
 
 from pyrunc.errors import PyruncError, SystemCallError
 from pyrunc.operations.base import Operation
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     Config = dict[str, Any]
 
 MNT_DETACH = 2
+MNT_EXPIRE = 4
 
 MADE_INSIDE = frozenset(("devpts", "mqueue", "ramfs", "sysfs", "tmpfs"))
 """File systems of the namespaces that make them, which look up no path.  All others are made on the host."""
@@ -134,6 +135,7 @@ class Unmount(Operation):
                 raise PyruncError(f"{self.destination} is not a mount point", errno=EINVAL)
         finally:
             posix.close(parent)
+        refuse_locked(self.found, self.destination)
         if self.keep_copy:
             try:
                 self.copy = build.keep(open_tree(self.found, "", OPEN_TREE_CLONE | AT_RECURSIVE | AT_EMPTY_PATH))
@@ -143,6 +145,8 @@ class Unmount(Operation):
                 raise
 
     def perform(self, build: "Build") -> None:
+        if self.found < 0:
+            self.prepare(build)  # now that the one over it is gone
         unmount(self.found, self.destination)
         self.unmounted = True
 
@@ -170,6 +174,25 @@ def take_back(operations: "Sequence[Operation]", build: "Build") -> "list[str]":
     return failures
 
 
+def refuse_locked(mount: int, name: str) -> None:
+    """Raises PyruncError when a mount cannot be unmounted alone (mount_namespaces(7)), having changed nothing.
+
+    Asked to let it expire, the kernel says EINVAL for such a mount, and for all others that we have it open.
+    """
+    try:
+        umount2(str(mount), MNT_EXPIRE)
+    except SystemCallError as error:
+        if error.errno == EINVAL:
+            raise locked(name) from error
+        if error.errno != EBUSY:
+            raise
+
+
+def locked(name: str) -> PyruncError:
+    """The error for a mount that came into a user namespace as part of another."""
+    return PyruncError(f"{name} came along with the mount that it is in, and goes with that", errno=EINVAL)
+
+
 def unmount(mount: int, name: str) -> None:
     """Unmounts exactly this mount (a descriptor of its root) and what is in it and on it, of the present namespace.
 
@@ -187,9 +210,7 @@ def unmount(mount: int, name: str) -> None:
                 raise
             if layer:
                 return
-            raise PyruncError(
-                f"{name} came along with the mount that it is in, and goes with that", errno=EINVAL
-            ) from error
+            raise locked(name) from error
     raise PyruncError(f"something is mounted on {name} again and again")
 
 

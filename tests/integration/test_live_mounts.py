@@ -197,6 +197,10 @@ def test_stacked_mounts_go_one_by_one(live: Live, source: Path) -> None:
     assert live.exec("cat", "/data/file").stdout == "of the host\n"
     live.remove("/data")
     assert "/data" not in live.table()
+    live.add(bind(source, "/data"), {"destination": "/data", "type": "tmpfs", "source": "t"})
+    assert "/data is not a mount point" in live.refused("remove", *({"destination": "/data"} for _ in range(3)))
+    live.remove("/data", "/data")
+    assert "/data" not in live.table()
 
 
 KEPT = [

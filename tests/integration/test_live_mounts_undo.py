@@ -1,12 +1,15 @@
 """mounts add and mounts remove do all of a list or nothing."""
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pyrunc import live_mounts
 from pyrunc.container import Container
+from pyrunc.errors import PyruncError
 from tests.support.bundles import BundleFactory
 from tests.support.live import SLEEP, Live, bind, in_userns
 from tests.support.processes import wait_until
@@ -41,9 +44,8 @@ def test_all_are_removed_or_none(bundle: BundleFactory, pyrunc: Pyrunc, source: 
     live = Live(pyrunc, in_userns(bundle(SLEEP)))
     live.add(bind(source, "/data"), {"destination": "/t", "type": "tmpfs", "source": "t"})
     live.exec("touch", "/t/file")
-    # Found out before anything is done ...
     assert "/bin is not a mount point" in live.refused("remove", {"destination": "/bin"}, {"destination": "/t"})
-    # ... and only by the kernel, when another has gone already: in a user namespace it is locked.
+    # In a user namespace it is locked.
     told = live.refused("remove", {"destination": "/data/below"}, {"destination": "/t"})
     assert "mounts[0] (/data/below): unmount /data/below: /data/below came along with the mount that it is in" in told
     assert live.exec("ls", "/t").stdout == "file\n"
@@ -62,8 +64,6 @@ def test_undone_when_the_state_cannot_be_written(live: Live, source: Path) -> No
 
 def test_undone_when_the_runtime_is_killed(live: Live, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the last moment: everything is mounted and not yet recorded."""
-    from pyrunc import live_mounts
-
     before = live.table_ids(), live.stored()
 
     def killed(started: Any, *_: object) -> None:
@@ -82,5 +82,17 @@ def test_undone_when_the_runtime_is_killed(live: Live, source: Path, monkeypatch
     wait_until(lambda: live.table_ids() == before[0], "the mount to be undone")
     assert live.stored() == before[1]
     # The fork had the lock with it, and has ended.
+    monkeypatch.undo()
+    live.add(bind(source, "/data"))
+
+
+def test_it_ends_when_it_is_held_up(live: Live, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a file system of the container that never answers."""
+    monkeypatch.setattr(live_mounts, "PATIENCE", 1)
+    monkeypatch.setattr(live_mounts, "work_inside", lambda *_: time.sleep(30))
+    began = time.monotonic()
+    with pytest.raises(PyruncError, match="the builder was killed before it was done"):
+        Container(str(live.pyrunc.root), live.id).add_mounts([bind(source, "/data")])
+    assert time.monotonic() - began < 15
     monkeypatch.undo()
     live.add(bind(source, "/data"))
