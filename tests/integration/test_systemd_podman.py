@@ -85,7 +85,7 @@ def test_status_and_output(podman: Podman) -> None:
 
 def test_pods_are_slices(podman: Podman, host: WithSystemd) -> None:
     """The container's scope is in the slice that podman made for the pod."""
-    made = podman("pod", "create", "--infra=false", "--share", "uts").stdout.strip()
+    made = podman("pod", "create", "--infra=false").stdout.strip()
     pod = podman("run", "--detach", "--pod", made, "--network", "none", IMAGE, "sleep", "1000").stdout.strip()
     unit = f"libpod-{pod}.scope"
     assert host.show(unit, "Slice", "ActiveState") == {

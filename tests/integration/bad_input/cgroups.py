@@ -173,4 +173,59 @@ CASES = [
         command="--systemd-cgroup create --bundle {bundle} {id}",
         marks=V1,
     ),
+    *(
+        Case(
+            f"systemd: {name}",
+            f"pyrunc create failed: {{id}}: {message}",
+            [put(place, value)],
+            command="--systemd-cgroup create --bundle {bundle} {id}",
+            marks=["systemd"],
+        )
+        for name, message, place, value in (
+            (
+                "absolute path",
+                'linux.cgroupsPath: expected cgroupsPath to be of format "slice:prefix:name" for systemd cgroups, '
+                'got "/pyrunc-test/x" instead',
+                "linux.cgroupsPath",
+                "/pyrunc-test/x",
+            ),
+            (
+                "slice that is none",
+                "linux.cgroupsPath: invalid slice name: system",
+                "linux.cgroupsPath",
+                "system:pyrunc-test:x",
+            ),
+            (
+                "unit name with a slash",
+                "linux.cgroupsPath: 'pyrunc-test-a/b.scope' is not a valid name for a unit",
+                "linux.cgroupsPath",
+                ":pyrunc-test:a/b",
+            ),
+            (
+                "a slice for a container",
+                "linux.cgroupsPath: x.slice: a container's processes are in a scope, not in a slice",
+                "linux.cgroupsPath",
+                ":pyrunc-test:x.slice",
+            ),
+            (
+                "property that runs a program",
+                "annotations['org.systemd.property.ExecStop']: the unit property ExecStop is not one that an "
+                "annotation may set",
+                "annotations",
+                {"org.systemd.property.ExecStop": "'/bin/true'"},
+            ),
+            (
+                "property that is no GVariant",
+                "annotations['org.systemd.property.TimeoutStopUSec']: 'soon': expected a number (uint64) at position 1",
+                "annotations",
+                {"org.systemd.property.TimeoutStopUSec": "soon"},
+            ),
+            (
+                "CPUs that are no list",
+                "linux.resources.cpu.cpus: 'all' is not a list of numbers and ranges like 0-3,7",
+                "linux.resources.cpu",
+                {"cpus": "all"},
+            ),
+        )
+    ),
 ]
