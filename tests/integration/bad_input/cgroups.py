@@ -12,6 +12,14 @@ def resources(**limits: Any) -> list[Change]:
     return [put(f"linux.resources.{name}", value) for name, value in limits.items()]
 
 
+def systemd(name: str, message: str, *changes: Change) -> Case:
+    """What is refused before systemd is told anything; the host has to have one."""
+    command = "--systemd-cgroup create --bundle {bundle} {id}"
+    return Case(
+        f"systemd: {name}", f"pyrunc create failed: {{id}}: {message}", list(changes), command, marks=["systemd"]
+    )
+
+
 CASES = [
     Case(
         "cgroup path with ..",
@@ -173,59 +181,48 @@ CASES = [
         command="--systemd-cgroup create --bundle {bundle} {id}",
         marks=V1,
     ),
-    *(
-        Case(
-            f"systemd: {name}",
-            f"pyrunc create failed: {{id}}: {message}",
-            [put(place, value)],
-            command="--systemd-cgroup create --bundle {bundle} {id}",
-            marks=["systemd"],
-        )
-        for name, message, place, value in (
-            (
-                "absolute path",
-                'linux.cgroupsPath: expected cgroupsPath to be of format "slice:prefix:name" for systemd cgroups, '
-                'got "/pyrunc-test/x" instead',
-                "linux.cgroupsPath",
-                "/pyrunc-test/x",
-            ),
-            (
-                "slice that is none",
-                "linux.cgroupsPath: invalid slice name: system",
-                "linux.cgroupsPath",
-                "system:pyrunc-test:x",
-            ),
-            (
-                "unit name with a slash",
-                "linux.cgroupsPath: 'pyrunc-test-a/b.scope' is not a valid name for a unit",
-                "linux.cgroupsPath",
-                ":pyrunc-test:a/b",
-            ),
-            (
-                "a slice for a container",
-                "linux.cgroupsPath: x.slice: a container's processes are in a scope, not in a slice",
-                "linux.cgroupsPath",
-                ":pyrunc-test:x.slice",
-            ),
-            (
-                "property that runs a program",
-                "annotations['org.systemd.property.ExecStop']: the unit property ExecStop is not one that an "
-                "annotation may set",
-                "annotations",
-                {"org.systemd.property.ExecStop": "'/bin/true'"},
-            ),
-            (
-                "property that is no GVariant",
-                "annotations['org.systemd.property.TimeoutStopUSec']: 'soon': expected a number (uint64) at position 1",
-                "annotations",
-                {"org.systemd.property.TimeoutStopUSec": "soon"},
-            ),
-            (
-                "CPUs that are no list",
-                "linux.resources.cpu.cpus: 'all' is not a list of numbers and ranges like 0-3,7",
-                "linux.resources.cpu",
-                {"cpus": "all"},
-            ),
-        )
+    systemd(
+        "absolute path",
+        'linux.cgroupsPath: expected cgroupsPath to be of format "slice:prefix:name" for systemd cgroups, '
+        'got "/pyrunc-test/x" instead',
+        put("linux.cgroupsPath", "/pyrunc-test/x"),
+    ),
+    systemd(
+        "slice that is none",
+        "linux.cgroupsPath: invalid slice name: system",
+        put("linux.cgroupsPath", "system:pyrunc-test:x"),
+    ),
+    systemd(
+        "unit name with a slash",
+        "linux.cgroupsPath: 'pyrunc-test-a/b.scope' is not a valid name for a unit\n"
+        "hint: units are named with letters, digits and : - _ . \\ @, and at most 255 of them",
+        put("linux.cgroupsPath", ":pyrunc-test:a/b"),
+    ),
+    systemd(
+        "slice for a container",
+        "linux.cgroupsPath: x.slice: a container's processes are in a scope, not in a slice",
+        put("linux.cgroupsPath", ":pyrunc-test:x.slice"),
+    ),
+    systemd(
+        "property that runs a program",
+        "annotations['org.systemd.property.ExecStop']: "
+        "the unit property ExecStop is not one that an annotation may set",
+        put("annotations", {"org.systemd.property.ExecStop": "'/bin/true'"}),
+    ),
+    systemd(
+        "property that is no GVariant",
+        "annotations['org.systemd.property.TimeoutStopUSec']: 'soon': expected a number (uint64) at position 1",
+        put("annotations", {"org.systemd.property.TimeoutStopUSec": "soon"}),
+    ),
+    systemd(
+        "property of a limit that is set",
+        "annotations['org.systemd.property.TasksMax']: TasksMax is what linux.resources sets",
+        put("annotations", {"org.systemd.property.TasksMax": "5"}),
+        *resources(pids={"limit": 4}),
+    ),
+    systemd(
+        "CPUs that are no list",
+        "linux.resources.cpu.cpus: 'all' is not a list of numbers and ranges like 0-3,7",
+        *resources(cpu={"cpus": "all"}),
     ),
 ]
