@@ -41,10 +41,10 @@ def start(scope: "Scope", paths: "Mapping[str, str]", layout: "Layout", pid: int
                 scope.started = False  # refused: a unit of that name is somebody else's
                 raise
     except PyruncError as error:
-        hint = error.hint
+        place, hint = "", error.hint
         if isinstance(error, BusError) and error.name == UNIT_EXISTS:
-            hint = f"another container has that cgroupsPath, or: systemctl stop {scope.name}"
-        raise PyruncError(f"{error.operation}: {error.reason}", operation=operation, place=PLACE, hint=hint) from error
+            place, hint = PLACE, f"another container has that cgroupsPath, or: systemctl stop {scope.name}"
+        raise PyruncError(f"{error.operation}: {error.reason}", operation=operation, place=place, hint=hint) from error
     check_place(paths, layout, pid, operation)
 
 
