@@ -14,9 +14,12 @@ def resources(**limits: Any) -> list[Change]:
 
 def systemd(name: str, message: str, *changes: Change) -> Case:
     """What is refused before systemd is told anything; the host has to have one."""
-    command = "--systemd-cgroup create --bundle {bundle} {id}"
     return Case(
-        f"systemd: {name}", f"pyrunc create failed: {{id}}: {message}", list(changes), command, marks=["systemd"]
+        f"systemd: {name}",
+        f"pyrunc create failed: {{id}}: {message}",
+        [put("linux.cgroupsPath", ":pyrunc-test:x"), *changes],
+        command="--systemd-cgroup create --bundle {bundle} {id}",
+        marks=["systemd"],
     )
 
 
