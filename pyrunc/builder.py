@@ -179,6 +179,9 @@ def work(
     seal_imports()
     posix.umask(0o022)  # directories that are made on the way have the usual mode, whoever calls
     entered = namespaces & BUILDER_NAMESPACES
+    if before_pivot is not None and before_pivot.entries:
+        # For the hooks, which are started in it; now, since root of a user namespace may not by the helper's pidfd.
+        entered |= namespaces & CLONE_NEWPID
     if not build.in_userns:
         perform_all(operations, build, "prepare")
         wait_prepared(inside)
@@ -201,8 +204,6 @@ def work(
     if not syscalls.recv(report, 1)[0]:
         posix._exit(1)
     if before_pivot.entries:
-        if namespaces & CLONE_NEWPID:
-            syscalls.setns(inside.pidfd, CLONE_NEWPID)
         from pyrunc.hooks import run_hooks
 
         state = before_pivot.state

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from pyrunc.spec.default import default_config
 from tests.support import leaks, processes
 from tests.support.bundles import Bundle, BundleFactory
+from tests.support.rootfs import give_to
 from tests.support.runtime import Pyrunc
 
 pytestmark = pytest.mark.root
@@ -89,6 +91,33 @@ def test_order_place_and_state(bundle: BundleFactory, pyrunc: Pyrunc, folder: Pa
         }[kind]
         assert (state["status"], state.get("pid")) == expected, kind
         assert entry["config"] == (kind not in INNER), f"{kind} runs in {entry['cwd']}"
+
+
+def test_create_container_hooks_in_a_user_namespace(bundle: BundleFactory, pyrunc: Pyrunc, folder: Path) -> None:
+    """They are root there, in the container's other namespaces, although root there may not trace the helper."""
+    made = bundle(("/bin/sleep", "1000"), config=user_namespace_config())
+    give_to(made.rootfs, 100000, 100000)
+    (folder / "notes").mkdir(mode=0o777)
+    (folder / "notes").chmod(0o777)
+    script = f"(cat; echo; readlink /proc/self/ns/pid /proc/self/ns/user; id -u) > {folder}/notes/log"
+    made.config["hooks"] = {"createContainer": [{"path": "/bin/sh", "args": ["sh", "-c", script]}]}
+    made.save()
+    container_id, _ = pyrunc.create(made)
+    pid = pyrunc.state(container_id)["pid"]
+    state, *seen = (folder / "notes/log").read_text().splitlines()
+    assert json.loads(state)["pid"] == 1
+    assert seen == [os.readlink(f"/proc/{pid}/ns/pid"), os.readlink(f"/proc/{pid}/ns/user"), "0"]
+    assert (folder / "notes/log").stat().st_uid == 100000
+
+
+def user_namespace_config() -> dict[str, Any]:
+    """The default configuration with a user namespace of its own."""
+    config: dict[str, Any] = dict(default_config())
+    config["root"] = {"path": "rootfs"}
+    config["linux"]["namespaces"].append({"type": "user"})
+    config["linux"]["uidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    config["linux"]["gidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    return config
 
 
 def test_poststart_runs_when_the_program_does(bundle: BundleFactory, pyrunc: Pyrunc, folder: Path) -> None:
