@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* probe: prints as one JSON object what a process in a container sees of itself and of its surroundings.
  *
- * usage: probe [sysctl:NAME | file:PATH | stat:PATH]...
+ * usage: probe [sysctl:NAME | file:PATH | stat:PATH | list:PATH | calls | call:NAME:ARGUMENT...]...
  *
- * Arguments ask for more: the value of a sysctl, a file's text, a file's type, mode, owner and device number.
+ * Arguments ask for more: the value of a sysctl, a file's text, a file's type, mode, owner and device number, the same
+ * for all in a directory, what becomes of system calls (probe_calls.h).
  * What cannot be read is null, so a missing /proc or a seccomp filter does not end it.
  */
 #define _GNU_SOURCE
@@ -29,6 +30,7 @@
 #include <unistd.h>
 
 #include "json_writer.h"
+#include "probe_calls.h"
 
 extern char **environ;
 
@@ -318,6 +320,21 @@ static void file_status(const char *path)
 	end('}');
 }
 
+/* Everything in a directory, at its path. */
+static void directory(const char *path)
+{
+	char entry_path[4096];
+	struct dirent *entry;
+	DIR *stream = opendir(path);
+	while (stream && (entry = readdir(stream))) {
+		snprintf(entry_path, sizeof entry_path, "%s/%s", path, entry->d_name);
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			file_status(entry_path);
+	}
+	if (stream)
+		closedir(stream);
+}
+
 static void asked(int count, char **arguments, const char *prefix)
 {
 	size_t length = strlen(prefix);
@@ -327,6 +344,8 @@ static void asked(int count, char **arguments, const char *prefix)
 			continue;
 		if (!strcmp(prefix, "stat:")) {
 			file_status(subject);
+		} else if (!strcmp(prefix, "list:")) {
+			directory(subject);
 		} else if (!strcmp(prefix, "file:")) {
 			file(subject, subject);
 		} else {
@@ -365,6 +384,10 @@ int main(int argc, char **argv)
 	end('}');
 	begin("stat", '{');
 	asked(argc, argv, "stat:");
+	asked(argc, argv, "list:");
+	end('}');
+	begin("calls", '{');
+	calls(argc, argv);
 	end('}');
 	end('}');
 	putchar('\n');
