@@ -184,8 +184,10 @@ class ProcMount(FilesystemMount):
     __slots__ = ()
 
     def make(self, build: "Build", words: "list[tuple[str, str | None]]") -> int:
-        mount = build.make_proc(words)
-        apply_changes(mount, [(False, self.options.set | self.options.tree_set, self.options.clear, 0)])
+        attributes = self.options.set | self.options.tree_set
+        # As with others, "ro" is the file system's, too: whoever may change mounts cannot make it writable.
+        mount = build.make_proc([("ro", None), *words] if attributes & MOUNT_ATTR_RDONLY else words)
+        apply_changes(mount, [(False, attributes, self.options.clear, 0)])
         return mount
 
 

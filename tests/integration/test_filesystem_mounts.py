@@ -9,8 +9,11 @@ import pytest
 
 from pyrunc.operations.build import Build
 from pyrunc.operations.filesystem import make_mount, set_label
+from tests.support.bundles import BundleFactory
 from tests.support.filesystem import BOUND_DEV, Failed, mountinfo, perform, plan
 from tests.support.filesystem import run_mounts as run
+from tests.support.inside import probe, see
+from tests.support.runtime import Pyrunc
 
 pytestmark = pytest.mark.root
 
@@ -51,6 +54,17 @@ def test_file_systems(rootfs: str) -> None:
     assert set(table["/r"]["options"]) == {"rw", "nodev", "nosymfollow", "relatime"}
     assert "sync" in table["/r"]["superblock"]
     assert table["/r"]["propagation"] == ["shared"]
+
+
+def test_a_read_only_procfs(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
+    """Not the mount alone: the file system is, so that the container cannot make it writable."""
+    made = probe(bundle)
+    made.config["mounts"][0]["options"] = ["ro", "nosuid"]
+    made.config["linux"]["readonlyPaths"] = []
+    made.config["linux"]["maskedPaths"] = []
+    (line,) = [line for line in see(pyrunc, made)["mountinfo"] if " - proc " in line]
+    assert line.split()[5] == "ro,nosuid,relatime"
+    assert line.split()[-1] == "ro"
 
 
 def test_a_tmpfs_has_the_mode_of_what_it_hides(rootfs: str) -> None:
