@@ -120,6 +120,11 @@ format: environment ## format the Python files
 	@$(VENV)/bin/ruff format .
 	@$(VENV)/bin/ruff check --fix .
 
+.PHONY: differential
+differential: build ## run many containers with runc and crun, too: what differs is in docs/differences.md
+	@tools/requirements bench
+	@$(PYTEST) --leaks=own tests/differential
+
 .PHONY: bench
 bench: build ## compare with runc and crun
 	@tools/requirements bench
