@@ -88,7 +88,7 @@ class BindRoot(Operation):
             fd = build.keep(open_tree(AT_FDCWD, build.rootfs, OPEN_TREE_CLONE | AT_RECURSIVE))
         except SystemCallError as error:
             if error.errno == ENOENT:
-                raise PyruncError(f"rootfs ({build.rootfs}) does not exist", errno=ENOENT) from error
+                raise PyruncError(f"rootfs ({build.rootfs}): no such file or directory", errno=ENOENT) from error
             raise
         if posix.stat(fd).st_mode & 0o170000 != 0o040000:
             raise PyruncError(f"rootfs ({build.rootfs}) is not a directory", errno=ENOTDIR)

@@ -46,6 +46,8 @@ def observe(given: Case, runtime: Runtime, folder: Path, world: World) -> Observ
     finally:
         if made.facts.get("deleted") != 0:
             runtime("delete", "--force", name)
+        if runtime is not world.ours:
+            remove_cgroups(name)
         shutil.rmtree(bundle)
     made.facts = case.replaced(made.facts, words)
     return made
@@ -100,6 +102,13 @@ def left(runtime: Runtime, name: str) -> list[str]:
     """What a runtime keeps of a container that it should not know any more."""
     known = [f"state {name}"] if runtime("state", name).status == 0 else []
     return known + [path for path in map(f"{{}}/{name}".format, leaks.cgroup_hierarchies()) if os.path.isdir(path)]
+
+
+def remove_cgroups(name: str) -> None:
+    """Removes what a peer forgot."""
+    for path in map(f"{{}}/{name}".format, leaks.cgroup_hierarchies()):
+        if os.path.isdir(path):
+            os.rmdir(path)
 
 
 def state(facts: Facts, key: str, runtime: Runtime, name: str) -> int:

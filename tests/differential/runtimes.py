@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.processes import end, wait_gone
 from tests.support.runtime import ENVIRONMENT
 
 PEERS = ("runc", "crun")
@@ -91,9 +90,9 @@ class WithoutUnified:
     """A mount namespace like this one without the cgroup2 hierarchy of a hybrid host, which crun refuses to see."""
 
     def __init__(self) -> None:
-        script = "umount /sys/fs/cgroup/unified; echo ready; exec sleep 100000"
+        script = "umount /sys/fs/cgroup/unified; echo ready; read -r end"
         self.process = subprocess.Popen(
-            ["unshare", "--mount", "sh", "-c", script], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+            ["unshare", "--mount", "sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         assert self.process.stdout is not None
         with self.process.stdout as output:
@@ -107,9 +106,7 @@ class WithoutUnified:
 
     def close(self) -> None:
         """Ends the process that holds it."""
-        end([self.process.pid])
-        self.process.wait()
-        wait_gone(self.process.pid)
+        self.process.communicate(timeout=TIMEOUT)
 
 
 def installed(name: str) -> "str | None":

@@ -148,7 +148,8 @@ CASES = [
     Case("root.path missing", "pyrunc create failed: {id}: config.json: /root/path: is required", [drop("root.path")]),
     Case(
         "root filesystem missing",
-        "pyrunc create failed: {id}: root.path: bind the root file system: rootfs ({bundle}/nowhere) does not exist",
+        "pyrunc create failed: {id}: root.path: bind the root file system: rootfs ({bundle}/nowhere): "
+        "no such file or directory",
         [put("root.path", "nowhere")],
     ),
     Case(
