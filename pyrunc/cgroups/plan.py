@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PLACE = "linux.cgroupsPath"
 
 
+BEFORE_1_3 = ("1.0.", "1.1.", "1.2.")
+
+
 class CgroupPlan:
     """What the cgroups of one container are to be; everything in it is performed by the runtime, on the host.
 
@@ -71,7 +74,7 @@ def plan_cgroup(
     systemd: the manager that is to make the cgroups; None: pyrunc does.
     """
     linux = config.get("linux") or {}
-    resources = linux.get("resources") or {}
+    resources = resources_of(config)
     cgroups_path = linux.get("cgroupsPath") or ""
     if systemd is None:
         plan = CgroupPlan(directories(cgroups_path, container_id, layout))
@@ -119,6 +122,17 @@ def without_cgroups(resources: "Mapping[str, Any]") -> CgroupPlan:
             what = "the container has no cgroups that could be limited (--cgroup-manager=disabled)"
             raise PyruncError(what, place=f"linux.resources.{name}")
     return CgroupPlan({})
+
+
+def resources_of(config: "Mapping[str, Any]") -> "Mapping[str, Any]":
+    """linux.resources as the configuration's own version of the specification means them.
+
+    Before 1.3 a pids limit of 0 is none: podman 4 writes it for `--pids-limit=-1`, and runtimes of that time obey.
+    """
+    resources: Mapping[str, Any] = (config.get("linux") or {}).get("resources") or {}
+    if (resources.get("pids") or {}).get("limit") == 0 and config.get("ociVersion", "").startswith(BEFORE_1_3):
+        return {**resources, "pids": {"limit": -1}}
+    return resources
 
 
 def directories(cgroups_path: str, container_id: str, layout: "Layout") -> "dict[str, str]":

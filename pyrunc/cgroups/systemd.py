@@ -62,11 +62,12 @@ def plan_scope(
     config: "Mapping[str, Any]", container_id: str, layout: "Layout", systemd: SystemdFacts
 ) -> "tuple[Scope, dict[str, str]]":
     """The container's unit, and its directory in each hierarchy.  Raises PyruncError, naming the place."""
+    from pyrunc.cgroups.plan import resources_of
     from pyrunc.cgroups.systemd_annotations import annotated
     from pyrunc.cgroups.systemd_properties import base_properties, device_properties, limit_properties
 
     linux = config.get("linux") or {}
-    resources = linux.get("resources") or {}
+    resources = resources_of(config)
     slice_name, name = unit_of(linux.get("cgroupsPath") or "", container_id, systemd.kind)
     asked = annotated(config.get("annotations") or {})
     limits = limit_properties(resources, layout.version, systemd.version)

@@ -71,7 +71,8 @@ def write(case: Case, runtime: str, folder: Path, template: RootTemplate, words:
     if case.prepare:
         case.prepare(bundle)
     config = case.adapt(bundle) if case.adapt else replaced(copy.deepcopy(case.config), {BUNDLE: str(bundle), **words})
-    config.setdefault("root", {}).setdefault("path", "rootfs")
+    if "root" in config:
+        config["root"].setdefault("path", "rootfs")
     linux = config.get("linux")
     if isinstance(linux, dict):
         if isinstance(linux.get("cgroupsPath", "/"), str):

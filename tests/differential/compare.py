@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from tests.differential.case import Case
 from tests.differential.known import Known
 from tests.differential.observe import Facts, Observation, observe
+from tests.differential.sequences import Sequence, follow
 from tests.differential.table import TABLE
 from tests.differential.world import World
 
@@ -27,7 +28,7 @@ class Difference(NamedTuple):
 
 def differences(peer: str, ours: Facts, theirs: Facts) -> Iterator[Difference]:
     """All facts that differ.  When only one of the two works there is just that to say."""
-    keys = ["outcome"] if ours["outcome"] != theirs["outcome"] else sorted({**ours, **theirs})
+    keys = ["outcome"] if ours.get("outcome") != theirs.get("outcome") else sorted({**ours, **theirs})
     for key in keys:
         one, other = ours.get(key, NOTHING), theirs.get(key, NOTHING)
         if one != other:
@@ -74,3 +75,17 @@ def check(case: Case, world: World) -> None:
     assert case.says in ours.messages
     if case.says:
         assert not ours.works
+
+
+def check_sequence(sequence: Sequence, world: World) -> None:
+    """The same for a sequence of commands, with runc: crun has statuses and words of its own."""
+    runtimes = [world.ours, *(runtime for name, runtime in world.peers.items() if name == "runc")]
+    made = [
+        Observation(facts) for facts in world.threads.map(lambda runtime: follow(sequence, runtime, world), runtimes)
+    ]
+    world.compared.add(sequence.name)
+    case = Case(sequence.name, {}, marks={"sequence"})
+    found = [
+        difference for theirs in made[1:] for difference in unknown(case, "runc", made[0], theirs, world.explained)
+    ]
+    assert not found, "\n".join(map(str, found))

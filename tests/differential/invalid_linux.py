@@ -35,8 +35,12 @@ MOUNTS = [
     wrong("mount-empty-destination", "", mount(destination="")),
     wrong("mount-no-source", "", ("mounts.+", {"destination": "/new/dir", "type": "tmpfs"})),
     wrong("mount-no-type", "", ("mounts.+", {"destination": "/new/dir", "source": "tmpfs"})),
-    wrong("mount-file-on-directory", "", mount(destination="/srv", type="bind", source="/etc/passwd", options=["bind"])),
-    wrong("mount-directory-on-file", "", mount(destination="/etc/passwd", type="bind", source="/etc", options=["bind"])),
+    wrong(
+        "mount-file-on-directory", "", mount(destination="/srv", type="bind", source="/etc/passwd", options=["bind"])
+    ),
+    wrong(
+        "mount-directory-on-file", "", mount(destination="/etc/passwd", type="bind", source="/etc", options=["bind"])
+    ),
     wrong("mount-below-a-file", "", mount(destination="/etc/passwd/x")),
     wrong("mount-in-proc", "/proc", mount(destination="/proc/sys")),
     wrong("mount-in-proc-bind", "/proc", mount(destination="/proc/1", type="bind", source="/etc", options=["bind"])),
@@ -46,7 +50,9 @@ MOUNTS = [
     wrong("mount-options-text", "options", mount(options="ro")),
     wrong("mount-options-null", "", mount(options=None)),
     wrong("mount-remount-of-nothing", "", mount(destination="/srv", options=["remount", "ro"])),
-    wrong("mount-maps-of-one-kind", "gidMappings", mount(type="bind", source="/etc", options=["bind"], uidMappings=MAP)),
+    wrong(
+        "mount-maps-of-one-kind", "gidMappings", mount(type="bind", source="/etc", options=["bind"], uidMappings=MAP)
+    ),
     wrong("mount-two-types", "", mount(type="tmpfs", options=["bind"], source="/etc")),
     wrong("mount-comma-in-option", "", mount(options=["nosuid,nodev"])),
 ]
@@ -144,6 +150,7 @@ CGROUPS = [
     wrong("cpus-nonsense", "", resources(cpu={"cpus": "all"})),
     wrong("cpu-idle-nonsense", "", resources(cpu={"idle": 7})),
     wrong("pids-zero", "", resources(pids={"limit": 0})),
+    wrong("pids-zero-of-1.3", "", ("ociVersion", "1.3.0"), resources(pids={"limit": 0})),
     wrong("pids-negative", "", resources(pids={"limit": -5})),
     wrong("blkio-no-device", "", resources(blockIO={"throttleReadBpsDevice": [{**BPS, "major": 999}]})),
     wrong("blkio-rate", "", resources(blockIO={"throttleReadBpsDevice": [BPS]})),

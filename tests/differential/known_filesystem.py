@@ -158,7 +158,7 @@ ENTRIES = (
         ours="`rbind` brings the mounts below along, in a user namespace, too",
         theirs="crun 1.8 loses them with some options",
         why="The specification's table of options.",
-        marks=("trees",),
+        marks=("trees", "propagation"),
         when=lambda ours, theirs: theirs == "(nothing)",
     ),
     Known(

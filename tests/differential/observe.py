@@ -25,8 +25,8 @@ NOT_FOUND = re.compile("executable file not found in|no such file or directory",
 class Observation:
     """The facts of one run, flat: "seen umask" -> 18; and the messages, for who reads a failure."""
 
-    def __init__(self) -> None:
-        self.facts: Facts = {}
+    def __init__(self, facts: "Facts | None" = None) -> None:
+        self.facts: Facts = facts or {}
         self.messages = ""
 
     @property

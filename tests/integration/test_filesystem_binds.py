@@ -53,7 +53,10 @@ def test_the_root_is_a_mount_of_its_own(rootfs: str) -> None:
 def test_a_missing_root(rootfs: str) -> None:
     with pytest.raises(Failed) as caught:
         run(rootfs + "/missing")
-    assert str(caught.value) == f"root.path: bind the root file system: rootfs ({rootfs}/missing): no such file or directory"
+    assert (
+        str(caught.value)
+        == f"root.path: bind the root file system: rootfs ({rootfs}/missing): no such file or directory"
+    )
     (Path(rootfs) / "file").write_text("")
     with pytest.raises(Failed) as caught:
         run(rootfs + "/file")

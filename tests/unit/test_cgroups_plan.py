@@ -87,6 +87,21 @@ def test_every_recorded_configuration_has_a_plan(name: str) -> None:
         assert all(step.describe() and step.place.startswith("linux.resources") for step in steps)
 
 
+@pytest.mark.parametrize(
+    ("version", "expected"), [("1.0.2-dev", "max"), ("1.2.1", "max"), ("1.3.0", "0"), ("1.10.0", "0")]
+)
+@pytest.mark.parametrize("layout", [V1, V2], ids=["v1", "v2"])
+def test_a_pids_limit_of_zero_is_none_in_old_versions(layout: Layout, version: str, expected: str) -> None:
+    """podman 4 writes 0 for --pids-limit=-1."""
+    linux = {"cgroupsPath": "/x", "resources": {"pids": {"limit": 0}}}
+    (step,) = [
+        step
+        for step in plan_cgroup({"ociVersion": version, "linux": linux}, "id", layout).limits
+        if step.place == "linux.resources.pids.limit"
+    ]
+    assert f"'{expected}'" in step.describe() or step.describe().endswith(expected), step.describe()
+
+
 def test_born_in_the_cgroup_on_v2() -> None:
     assert plan(V1).cgroup_fd_path == "/c/unified/docker/x"
     assert plan(V2).cgroup_fd_path == "/c/docker/x"
