@@ -11,7 +11,9 @@ BEGIN = "<!-- The tables are made by tests/differential/document.py from what th
 
 def row(known: Known) -> str:
     """A line of a table."""
-    cells = (known.name, known.ours, f"{' and '.join(known.peers)}: {known.theirs}", known.why)
+    named = known.theirs.startswith(("runc", "crun"))
+    theirs = known.theirs if named else f"{' and '.join(known.peers)}: {known.theirs}"
+    cells = (known.name, known.ours, theirs, known.why)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 

@@ -14,6 +14,7 @@ class Known(NamedTuple):
     ours, theirs: for people: what each does;  why: the reason, and whose side the specification is on
     marks:        the entry is only about cases that have one of these
     when:         only about values for which it holds (pyrunc's, the peer's)
+    sometimes:    it does not show in every run: the peer has a race
     """
 
     name: str
@@ -24,6 +25,7 @@ class Known(NamedTuple):
     why: str
     marks: tuple[str, ...] = ()
     when: "Callable[[Any, Any], bool] | None" = None
+    sometimes: bool = False
 
 
 def words(*these: str) -> "Callable[[Any, Any], bool]":

@@ -20,5 +20,5 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_wrong(case: Case, world: World) -> None:
+def test_refused(case: Case, world: World) -> None:
     compare.check(case, world)
