@@ -243,25 +243,3 @@ def test_idmapped_bind(rootfs: str, folder: Path) -> None:
         5000,
         6000,
     ]
-
-
-@pytest.mark.parametrize(("word", "below"), [("idmap", 7), ("ridmap", 5007)])
-def test_idmapped_tree(rootfs: str, folder: Path, word: str, below: int) -> None:
-    """idmap is for the mount itself, ridmap for those below it, too."""
-    inner, point = folder / "inner", folder / "source/m"
-    for path in (inner, point):
-        path.mkdir()
-    (inner / "file").touch()
-    for path in (inner / "file", folder / "source/file"):
-        os.chown(path, 7, 7)
-    maps = {key: [{"containerID": 0, "hostID": 5000, "size": 10}] for key in ("uidMappings", "gidMappings")}
-
-    def look(_: Build) -> Any:
-        return os.stat("/a/file").st_uid, os.stat("/a/m/file").st_uid
-
-    syscalls.mount(str(inner), str(point), None, 0x1000)  # MS_BIND
-    try:
-        found = run(rootfs, {"destination": "/a", "source": "source", "options": ["rbind", word], **maps}, look=look)
-    finally:
-        syscalls.umount2(str(point), 2)
-    assert found == [5007, below]
