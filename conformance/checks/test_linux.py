@@ -18,13 +18,13 @@ EACCES, EPERM, ENOSYS = 13, 1, 38
     MUST,
     "config-linux.md#sysctl",
     "sysctls are set in the container",
-    drop("/linux/sysctl/net.ipv4.ip_forward"),
+    drop("/linux/sysctl/net.core.somaxconn"),
     garble("/linux/sysctl/kernel.msgmax", "8192"),
 )
 def test_sysctl(oci: Runtime) -> None:
-    made = oci.probe("sysctl:net.ipv4.ip_forward", "sysctl:kernel.msgmax")
-    made.config["linux"]["sysctl"] = {"net.ipv4.ip_forward": "1", "kernel.msgmax": "4567"}
-    assert oci.see(made)["sysctl"] == {"net.ipv4.ip_forward": "1", "kernel.msgmax": "4567"}
+    made = oci.probe("sysctl:net.core.somaxconn", "sysctl:kernel.msgmax")
+    made.config["linux"]["sysctl"] = {"net.core.somaxconn": "333", "kernel.msgmax": "4567"}
+    assert oci.see(made)["sysctl"] == {"net.core.somaxconn": "333", "kernel.msgmax": "4567"}
 
 
 @check(

@@ -43,7 +43,7 @@ TOP_ONLY: tuple[Change, ...] = (
         '    if "freezer" not in paths:\n        return\n',
         '    if "freezer" in paths:\n        return\n',
     ),
-    ("pyrunc/container.py", "KILL_PATIENCE = 10.0", "KILL_PATIENCE = 0.5"),
+    ("pyrunc/liveness.py", "KILL_PATIENCE = 10.0", "KILL_PATIENCE = 0.5"),
 )
 
 

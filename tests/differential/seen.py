@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 DROPPED = {"args", "machine"}
+# Bits of signals 32 and 33 in /proc/PID/status.
+LIBC_SIGNALS = 3 << 31
 
 
 def normalise(probed: dict[str, Any], pid: int, out: Path, err: Path, masked: set[str]) -> dict[str, Any]:
@@ -38,6 +40,9 @@ def normalise(probed: dict[str, Any], pid: int, out: Path, err: Path, masked: se
         path: entry and " ".join(f"{k}={v}" for k, v in entry.items()) for path, entry in found["stat"].items()
     }
     found["status"].pop("NSpid", None)
+    if "SigIgn" in found["status"]:
+        # GNU make has its children ignore the two signals of glibc's own, and no program of glibc can change that.
+        found["status"]["SigIgn"] = f"{int(found['status']['SigIgn'], 16) & ~LIBC_SIGNALS:016x}"
     for key in ("timens_offsets", "uid_map", "gid_map"):
         found[key] = [" ".join(line.split()) for line in found[key] or []]
     return found
