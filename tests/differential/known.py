@@ -14,7 +14,7 @@ class Known(NamedTuple):
     ours, theirs: for people: what each does;  why: the reason, and whose side the specification is on
     marks:        the entry is only about cases that have one of these
     when:         only about values for which it holds (pyrunc's, the peer's)
-    sometimes:    it does not show in every run: the peer has a race
+    sometimes:    it does not show in every run: the peer has a race, or other hosts have it only
     """
 
     name: str

@@ -308,9 +308,9 @@ ENTRIES = (
     Known(
         "words-of-crun",
         ("crun",),
-        ("code", "status", "stage", "left", "warns"),
-        "runc's words and statuses; nothing is left",
-        "messages and statuses of its own; crun 1.8 leaves cgroups when `create` fails",
+        ("code", "status", "stage", "warns"),
+        "runc's words and statuses",
+        "messages and statuses of its own",
         "Engines know runc's.",
         ("wrong",),
     ),

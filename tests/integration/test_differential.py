@@ -11,7 +11,7 @@ from tests.differential.recorded import recorded
 from tests.differential.world import World
 from tests.support.namespaces import NamespaceHolder
 
-pytestmark = [pytest.mark.root, pytest.mark.cgroup1]  # the table of differences has those of such a host
+pytestmark = pytest.mark.root
 
 
 @pytest.fixture(scope="module")
