@@ -23,6 +23,8 @@ ENGINES = {
     "podman": ("podman", "Podman", ("container_life", "podman_more")),
     "docker-userns": ("docker", "DockerUserns", ("container_life", "docker_more")),
     "docker": ("docker", "Docker", ("container_life", "docker_more")),
+    "containerd": ("containerd", "Containerd", ("containerd_operations",)),
+    "buildah": ("buildah", "Buildah", ("buildah_operations",)),
 }
 PACKAGE = "conformance.engine"
 

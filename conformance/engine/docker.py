@@ -4,6 +4,7 @@ import json
 import subprocess
 
 from conformance.engine.base import is_file_system, until
+from conformance.engine.containerd_daemon import search_path, start_containerd
 from conformance.engine.containers import ContainerEngine
 from conformance.engine.operation import CannotRun
 
@@ -30,21 +31,9 @@ class Docker(ContainerEngine):
 
     def daemons_up(self) -> None:
         """Starts containerd and dockerd."""
-        run, bin = self.folder / "run", self.folder / "bin"
-        run.mkdir(exist_ok=True)
-        bin.mkdir(exist_ok=True)
-        # BuildKit in dockerd takes the command of this name, whatever the configuration says.
-        if not (bin / "runc").exists():
-            (bin / "runc").symlink_to(self.runtime)
-        path = {"PATH": f"{bin}:{self.environment['PATH']}"}
-        socket = run / "containerd.sock"
-        configuration = self.folder / "containerd.toml"
-        configuration.write_text(
-            f'version = 2\nroot = "{self.folder}/containerd"\nstate = "{run}/containerd"\n'
-            f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\n  address = "{socket}"\n'
-        )
-        self.daemon("containerd", "--config", str(configuration), env=path)
-        until(socket.exists, "containerd's socket", 30)
+        run = self.folder / "run"
+        path = {"PATH": search_path(self)}
+        socket = start_containerd(self)
         settings = {
             "runtimes": {"under-test": {"path": str(self.runtime)}},
             "default-runtime": "under-test",
