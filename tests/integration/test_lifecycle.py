@@ -260,6 +260,25 @@ def test_run_in_the_foreground(bundle: BundleFactory, pyrunc: Pyrunc, keep: bool
         assert own_cgroups(container_id) == []
 
 
+@pytest.mark.parametrize("options", [[], ["--no-subreaper"]])
+def test_orphans_of_a_container_in_the_foreground(bundle: BundleFactory, pyrunc: Pyrunc, options: list[str]) -> None:
+    """Without a pid namespace they become children of `run`, or with --no-subreaper of who adopts its orphans."""
+    made = bundle("(sleep 60 & echo $! > /orphan) & wait; sleep 60")
+    made.config["root"]["readonly"] = False
+    namespaces = made.config["linux"]["namespaces"]
+    made.config["linux"]["namespaces"] = [entry for entry in namespaces if entry["type"] != "pid"]
+    container_id = pyrunc.new_id()
+    run = pyrunc.popen("run", *options, "--bundle", made.save(), container_id)
+    orphan = made.rootfs / "orphan"
+    processes.wait_until(lambda: orphan.exists() and orphan.read_text(), "the orphan")
+    pid = int(orphan.read_text())
+    adopter = os.getpid() if options else run.pid
+    processes.wait_until(lambda: pid in processes.children(adopter), "its new parent")
+    pyrunc.ok("kill", container_id, "KILL")
+    run.wait(20)
+    processes.wait_gone(pid)
+
+
 def test_list(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
     assert pyrunc.ok("list", "--format", "json").json() in (None, [])
     made = {status: bring_to(pyrunc, bundle(SLEEP), status) for status in ("created", "running", "paused", "stopped")}

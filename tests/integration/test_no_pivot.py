@@ -1,5 +1,9 @@
 """--no-pivot: the root is moved over "/", and the host's procfs and sysfs do not stay below it."""
 
+from pathlib import Path
+
+import pytest
+
 from pyrunc.operations.host_mounts import interfaces
 from tests.support.bundles import BundleFactory
 from tests.support.runtime import Pyrunc
@@ -38,3 +42,25 @@ def test_exec_finds_the_moved_root(bundle: BundleFactory, pyrunc: Pyrunc) -> Non
     pyrunc("run", "--detach", "--no-pivot", "--bundle", str(made), "c1")
     result = pyrunc("exec", "c1", "/bin/ls", "/")
     assert "marker" in result.stdout.split(), result
+
+
+@pytest.mark.parametrize("options", [[], ["--no-pivot"]], ids=["pivot", "no pivot"])
+def test_no_bare_procfs_by_way_of_the_hosts(bundle: BundleFactory, pyrunc: Pyrunc, options: "list[str]") -> None:
+    """A user namespace may have a procfs of its own only where a whole one is to be seen: the host's, below the moved
+    root, would be one, while the container's own has masks (runc#1962)."""
+    made = bundle("unshare -mrpf mount -t proc none /proc")
+    made.config["process"]["user"] = {"uid": 1000, "gid": 1000}  # who may map itself without CAP_SETFCAP
+    result = pyrunc.run(made.save(), *options)
+    assert result.returncode == 1
+    assert result.stderr == "mount: permission denied (are you root?)\n"
+
+
+def test_createcontainer_hooks_still_have_the_hosts_procfs(bundle: BundleFactory, pyrunc: Pyrunc, folder: Path) -> None:
+    """What is hidden is hidden after them."""
+    made = bundle(["/bin/true"])
+    out = folder / "out"
+    command = f"cat /proc/1/comm > {out}"
+    made.config["hooks"] = {"createContainer": [{"path": "/bin/sh", "args": ["sh", "-c", command]}]}
+    result = pyrunc.run(made.save(), "--no-pivot")
+    assert result.returncode == 0, result
+    assert out.read_text()

@@ -296,7 +296,7 @@ def test_x32_calls_are_no_younger_calls_where_x32_is_not_listed() -> None:
 @pytest.mark.parametrize(
     "unaffected",
     [
-        *(profile(default, rule("getppid")) for default in ("ALLOW", "LOG", "TRACE")),
+        *(profile(default, rule("getppid")) for default in ("ALLOW", "LOG", "TRACE", "NOTIFY")),
         profile("ERRNO", rule("getppid", action="ALLOW"), defaultErrnoRet=errno.ENOSYS),
         profile("ERRNO"),
     ],
@@ -307,6 +307,7 @@ def test_profiles_that_need_no_enosys_rule_get_none(unaffected: "dict[str, Any]"
         == {
             "SCMP_ACT_ALLOW": ALLOW,
             "SCMP_ACT_LOG": 0x7FFC0000,
+            "SCMP_ACT_NOTIFY": 0x7FC00000,
             "SCMP_ACT_TRACE": 0x7FF00000 | errno.EPERM,
             "SCMP_ACT_ERRNO": 0x50000 | unaffected.get("defaultErrnoRet", errno.EPERM),
         }[unaffected["defaultAction"]]
