@@ -10,6 +10,7 @@ from pathlib import Path
 
 from conformance.engine.operation import CannotRun
 
+CGROUPS = Path("/sys/fs/cgroup")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -156,6 +157,13 @@ def unmount_below(folder: Path) -> None:
     for point in reversed(points):
         if point.startswith(f"{folder}/"):
             subprocess.run(["umount", "--lazy", point], capture_output=True)
+
+
+def remove_cgroups(name: str) -> None:
+    """Removes the empty cgroups of that name at the top of every hierarchy: those that an engine puts its own into."""
+    for folder in (CGROUPS, *CGROUPS.iterdir()):
+        if (folder / name).is_dir():
+            subprocess.run(["rmdir", folder / name], capture_output=True)
 
 
 def is_file_system(path: "os.PathLike[str]", kind: str) -> bool:

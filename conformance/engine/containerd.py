@@ -1,10 +1,9 @@
 """containerd, called by ctr."""
 
 import re
-import subprocess
 from pathlib import Path
 
-from conformance.engine.base import Engine, is_file_system, quote, until
+from conformance.engine.base import Engine, is_file_system, quote, remove_cgroups, until
 from conformance.engine.containerd_daemon import start_containerd
 from conformance.engine.image_archive import write_archive
 
@@ -32,8 +31,7 @@ class Containerd(Engine):
             for name in self.call("container", "list", "--quiet").stdout.split():
                 self.remove(name)
         super().stop()
-        for folder in (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()):
-            subprocess.run(["rmdir", folder / NAMESPACE], capture_output=True)
+        remove_cgroups(NAMESPACE)
 
     def arguments(self) -> list[str]:
         """The socket, and a namespace of our own: it names the cgroups."""

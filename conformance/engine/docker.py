@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from conformance.engine.base import is_file_system, until
+from conformance.engine.base import is_file_system, remove_cgroups, until
 from conformance.engine.containerd_daemon import search_path, start_containerd
 from conformance.engine.containers import ContainerEngine
 from conformance.engine.operation import CannotRun
@@ -63,7 +63,7 @@ class Docker(ContainerEngine):
             if listed:
                 self.call("rm", "--force", "--volumes", *listed)
         super().stop()
-        subprocess.run(["rmdir", "/sys/fs/cgroup/docker"], capture_output=True)
+        remove_cgroups("docker")
 
     def arguments(self) -> list[str]:
         """The socket."""

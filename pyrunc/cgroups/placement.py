@@ -13,6 +13,8 @@ def exec_paths(paths: "dict[str, str]", option: "list[str]") -> "dict[str, str]"
     Raises PyruncError, with runc's words, for an option that makes no sense or leads out of the container's cgroup.
     """
     chosen: dict[str, str] = {}
+    if option and not paths:
+        raise PyruncError("the container has no cgroup", operation=f"--cgroup {' '.join(option)}")
     for text in option:
         controllers, colon, path = text.partition(":")
         if ":" in path:

@@ -185,6 +185,12 @@ def test_exec_paths_that_make_no_sense(option: "list[str]", words: str) -> None:
     assert words in caught.value.reason
 
 
+def test_exec_paths_of_a_container_without_cgroups() -> None:
+    assert exec_paths({}, []) == {}
+    with pytest.raises(PyruncError, match="the container has no cgroup"):
+        exec_paths({}, ["a"])
+
+
 def test_update_leaves_devices_and_zeros_alone() -> None:
     resources = json.loads((CORPUS / "docker-update-cpuset-resources.json").read_text())
     resources["devices"] = [{"allow": False, "access": "rwm"}]
