@@ -23,7 +23,7 @@ INTERRUPTED = 130
 MAX_PRESERVED = 256
 
 # Commands that start processes, or have the helper start them, and so must not pass on what they inherited.
-_STARTING = ("create", "delete", "exec", "mounts", "run", "start")
+_STARTING = ("create", "delete", "exec", "mounts", "restore", "run", "start")
 
 
 def entry() -> "NoReturn":
@@ -112,9 +112,6 @@ def _perform(invocation: "Invocation") -> int:
 
 
 def _refuse(command: str) -> int:
-    if command in options.UNSUPPORTED:
-        log.error(f"pyrunc {command} failed: the command {command} is not supported")
-        return FAILED
     log.error(f"No help topic for '{command}'", ["hint: pyrunc --help lists the commands"])
     return NO_SUCH_COMMAND
 

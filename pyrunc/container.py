@@ -108,7 +108,7 @@ class Container:
             finally:
                 process.close()
                 if not keep:
-                    container.delete(force=True)
+                    container.delete_ended(creation.record)
             return status
         finally:
             if mask is not None:
@@ -243,6 +243,16 @@ class Container:
                 raise InvalidTransition(f"cannot delete container {self.id} that is not stopped: {status}")
             self.destroy(state, record)
 
+    def delete_ended(self, own: Record) -> None:
+        """Removes the ended container of that record, unless a checkpoint has: the id may be another's by now."""
+        try:
+            with StateDirectory.open(self.root, self.id) as state:
+                record = state.load()
+                if (record.pid, record.start_time) == (own.pid, own.start_time):
+                    self.destroy(state, record)
+        except ContainerNotFound:
+            return
+
     def destroy(self, state: StateDirectory, record: Record) -> None:
         """Ends what lives, removes the cgroup, runs the poststop hooks, forgets the container."""
         if not record.cgroups and not record.own_pidns:
@@ -310,6 +320,19 @@ class Container:
 
         options = (console_socket, pidfd_socket, preserve_fds, list(cgroup))
         return run_exec(self, process, options, detach, pid_file, ignore_paused, reap_orphans)
+
+    def checkpoint(self, **options: "Any") -> None:
+        """Writes the processes to files (CRIU) and deletes the container: checkpoint.options.CheckpointOptions."""
+        from pyrunc.checkpoint.dump import checkpoint
+
+        checkpoint(self, options)
+
+    @classmethod
+    def restore(cls, root: str, id: str, bundle: str, **options: "Any") -> int:
+        """Makes a container from the files of a checkpoint: see pyrunc.checkpoint.restore.restore."""
+        from pyrunc.checkpoint.restore import restore
+
+        return restore(cls(root, id), pathnames.abspath(bundle), **options)
 
     def pause(self) -> None:
         """Stops all processes of a running or created container; returns when they stand."""

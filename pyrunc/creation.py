@@ -36,7 +36,7 @@ from pyrunc.security.lsm import check_mount_label
 from pyrunc.setup import Setup
 from pyrunc.spec.check import check_config
 from pyrunc.spec.load import load_bundle
-from pyrunc.state import CONFIG_FILE, HOOKS_FILE, NOTIFY_DIRECTORY, START_SOCKET, StateDirectory
+from pyrunc.state import NOTIFY_DIRECTORY, START_SOCKET, StateDirectory
 
 ROOT_KINDS = {"pivot": helper.FD_PIVOT, "move": helper.FD_MOVE, "chroot": helper.FD_CHROOT}
 
@@ -132,12 +132,9 @@ class Creation:
         """The cgroup, and pyrunc-init in it and in its namespaces; then its file system, while limits are set."""
         plan = self.plan
         assert self.state is not None
-        self.state.write(CONFIG_FILE, self.config_bytes)
+        self.state.write_config(self.config_bytes, plan.hooks)
         if self.options.notify_socket:
             self.state.make_notify_directory()
-        later = {kind: plan.hooks[kind] for kind in ("poststart", "poststop") if kind in plan.hooks}
-        if later:
-            self.state.write(HOOKS_FILE, dumps(later).encode("utf-8", "surrogateescape"))
         if not plan.cgroup.scope:
             self.make_cgroups()
         if plan.group:

@@ -21,7 +21,8 @@ OLDEST_VERSION = "1.0.0"
 # Mount options that parse_options() knows beside its tables.
 OTHER_MOUNT_OPTIONS = ("bind", "defaults", "idmap", "rbind", "remount", "ridmap", "tmpcopyup")
 # Annotations of config.json that change what pyrunc does with it.
-UNSAFE_ANNOTATIONS: "tuple[str, ...]" = (PREFIX,)
+# org.criu.config: the file that it names decides what criu does, as root.
+UNSAFE_ANNOTATIONS: "tuple[str, ...]" = (PREFIX, "org.criu.config")
 
 # seccomp(2), by machine
 SYS_SECCOMP = {"x86_64": 317, "aarch64": 277}
@@ -30,7 +31,7 @@ SECCOMP_SET_MODE_FILTER = 1
 
 def features() -> "dict[str, Any]":
     """The features object (oci-specs/features.json)."""
-    annotations = {"pyrunc.version": __version__, "pyrunc.checkpoint.enabled": "false"}
+    annotations = {"pyrunc.version": __version__, "pyrunc.checkpoint.enabled": str(checkpoint_enabled()).lower()}
     commit = _commit()
     if commit:
         annotations["pyrunc.commit"] = commit
@@ -63,6 +64,15 @@ def _commit() -> str:
     import pyrunc
 
     return getattr(pyrunc, "__commit__", "")
+
+
+def checkpoint_enabled() -> bool:
+    """Whether `checkpoint` and `restore` can talk to criu; whether criu is there is a matter of the host."""
+    try:
+        import pyrunc.checkpoint.messages  # noqa: F401
+    except PyruncError:
+        return False
+    return True
 
 
 def mount_options() -> "list[str]":

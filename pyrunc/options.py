@@ -119,30 +119,30 @@ GLOBAL = (
         "ignore that cgroups may not be written (default: auto)",
         "auto",
     ),
-    Option("criu", "", STRING, "FILE", "the criu program", supported=False),
+    Option("criu", "", STRING, "FILE", "the criu program (default: criu)", "criu"),
     Option("version", "v", FLAG, "", "print the version and exit"),
 )
 
-_BUNDLE = Option("bundle", "b", STRING, "DIR", "the directory of config.json (default: the current directory)")
+BUNDLE = Option("bundle", "b", STRING, "DIR", "the directory of config.json (default: the current directory)")
 _CONFIG = Option("config", "f", STRING, "FILE", "a file to take instead of the bundle's config.json")
-_CONSOLE_SOCKET = Option(
+CONSOLE_SOCKET = Option(
     "console-socket", "", STRING, "SOCKET", "the AF_UNIX socket that is to receive the terminal's master end"
 )
-_PID_FILE = Option("pid-file", "", STRING, "FILE", "write the process's id to FILE")
+PID_FILE = Option("pid-file", "", STRING, "FILE", "write the process's id to FILE")
 _PRESERVE_FDS = Option(
     "preserve-fds", "", INTEGER, "N", "pass N more descriptors (3 and up) to the process (default: 0)", 0
 )
 _PIDFD_SOCKET = Option(
     "pidfd-socket", "", STRING, "SOCKET", "the AF_UNIX socket that is to receive a pidfd of the process"
 )
-_DETACH = Option("detach", "d", FLAG, "", "do not wait for the process")
+DETACH = Option("detach", "d", FLAG, "", "do not wait for the process")
 
 _CREATE = (
-    _BUNDLE,
+    BUNDLE,
     _CONFIG,
-    _CONSOLE_SOCKET,
+    CONSOLE_SOCKET,
     _PIDFD_SOCKET,
-    _PID_FILE,
+    PID_FILE,
     Option("no-pivot", "", FLAG, "", "do not use pivot_root, which a root filesystem on a ramdisk refuses"),
     Option("no-new-keyring", "", FLAG, "", "keep the caller's session keyring"),
     _PRESERVE_FDS,
@@ -172,7 +172,7 @@ COMMANDS = {
         1,
         -1,
         (
-            _CONSOLE_SOCKET,
+            CONSOLE_SOCKET,
             _PIDFD_SOCKET,
             Option("cwd", "", STRING, "DIR", "the working directory in the container"),
             Option("env", "e", LIST, "NAME=VALUE", "set an environment variable (may be repeated)"),
@@ -180,8 +180,8 @@ COMMANDS = {
             Option("user", "u", STRING, "UID[:GID]", "run as this user"),
             Option("additional-gids", "g", LIST, "GID", "add a group (may be repeated)"),
             Option("process", "p", STRING, "FILE", "take the whole process from this JSON file"),
-            _DETACH,
-            _PID_FILE,
+            DETACH,
+            PID_FILE,
             Option("process-label", "", STRING, "LABEL", "the SELinux label of the process"),
             Option("apparmor", "", STRING, "PROFILE", "the AppArmor profile of the process"),
             Option("no-new-privs", "", FLAG, "", "forbid the process to gain privileges"),
@@ -208,7 +208,7 @@ COMMANDS = {
         1,
         (
             *_CREATE,
-            _DETACH,
+            DETACH,
             Option("keep", "", FLAG, "", "do not delete the container at its end"),
             Option("no-subreaper", "", FLAG, "", "do not adopt the orphans of the container's processes"),
         ),
@@ -218,9 +218,6 @@ COMMANDS = {
     "start": Command("start the user's process in a created container", "<container-id>", 1, 1),
     "state": Command("print the state of a container as JSON", "<container-id>", 1, 1),
 }
-
-# Commands of runc that are refused by name.
-UNSUPPORTED = ("checkpoint", "restore")
 
 
 def find_command(name: str) -> "Command | None":

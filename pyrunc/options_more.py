@@ -3,7 +3,7 @@
 Loaded only when the command is not one of options.py, which says what the entries mean.
 """
 
-from pyrunc.options import FLAG, STRING, Command, Option
+from pyrunc.options import BUNDLE, CONSOLE_SOCKET, DETACH, FLAG, INTEGER, LIST, PID_FILE, STRING, Command, Option
 
 _LIMITS = (
     Option("blkio-weight", "", STRING, "WEIGHT", "share of the disks' time, 10 to 1000"),
@@ -24,7 +24,73 @@ _LIMITS = (
     Option("mem-bw-schema", "", STRING, "SCHEMA", "share of the memory's bandwidth, like MB:0=20;1=70 (resctrl)"),
 )
 
+_CHECKPOINT = (
+    Option("image-path", "", STRING, "DIR", "write the images into DIR (default: checkpoint)", "checkpoint"),
+    Option("work-path", "", STRING, "DIR", "write criu's log and work files into DIR (default: that of the images)"),
+    Option("parent-path", "", STRING, "DIR", "build upon this pre-dump, named relative to --image-path", ""),
+    Option("leave-running", "", FLAG, "", "let the container go on"),
+    Option("tcp-established", "", FLAG, "", "keep established TCP connections"),
+    Option("tcp-skip-in-flight", "", FLAG, "", "leave out TCP connections that are being made"),
+    Option("link-remap", "", FLAG, "", "keep files that are open but have no name any more, by a link beside them"),
+    Option("ext-unix-sk", "", FLAG, "", "allow connections of unix sockets to the outside"),
+    Option("shell-job", "", FLAG, "", "allow a terminal and session of the outside"),
+    Option("lazy-pages", "", FLAG, "", "serve the memory to a restore that fetches it when it is needed"),
+    Option("status-fd", "", INTEGER, "FD", "write a NUL byte to FD when the server of --lazy-pages is ready"),
+    Option("page-server", "", STRING, "ADDRESS:PORT", "the page server that gets the memory", ""),
+    Option("file-locks", "", FLAG, "", "keep file locks"),
+    Option("pre-dump", "", FLAG, "", "only write the memory, for --parent-path; the container goes on"),
+    Option(
+        "manage-cgroups-mode", "", STRING, "MODE", "cgroups: soft, full, strict, ignore or none (default: soft)", ""
+    ),
+    Option("empty-ns", "", LIST, "TYPE", "do not keep what is in this namespace (network)"),
+    Option("auto-dedup", "", FLAG, "", "drop from the parent's images what these replace"),
+    Option("network-lock", "", STRING, "METHOD", "hold packets back by iptables, nftables or skip (do not)", ""),
+)
+_RESTORE = (
+    CONSOLE_SOCKET,
+    Option("image-path", "", STRING, "DIR", "the directory of the images (default: checkpoint)", "checkpoint"),
+    Option("work-path", "", STRING, "DIR", "write criu's log and work files into DIR (default: that of the images)"),
+    Option("tcp-established", "", FLAG, "", "restore established TCP connections"),
+    Option("tcp-close", "", FLAG, "", "restore TCP connections as closed ones"),
+    Option("ext-unix-sk", "", FLAG, "", "restore connections of unix sockets to the outside"),
+    Option("shell-job", "", FLAG, "", "restore a terminal and session of the outside as ours"),
+    Option("file-locks", "", FLAG, "", "restore file locks"),
+    Option(
+        "manage-cgroups-mode", "", STRING, "MODE", "cgroups: soft, full, strict, ignore or none (default: soft)", ""
+    ),
+    BUNDLE,
+    DETACH,
+    PID_FILE,
+    Option("no-subreaper", "", FLAG, "", "do not adopt the orphans of the container's processes"),
+    Option("no-pivot", "", FLAG, "", "accepted; criu has its own way to change the root"),
+    Option("empty-ns", "", LIST, "TYPE", "make this namespace new and empty (network)"),
+    Option("auto-dedup", "", FLAG, "", "drop from the images what has been restored"),
+    Option("lazy-pages", "", FLAG, "", "fetch memory when it is needed, from a running `criu lazy-pages`"),
+    Option(
+        "lsm-profile", "", STRING, "TYPE:NAME", "the LSM profile for the processes (apparmor:NAME, selinux:LABEL)", ""
+    ),
+    Option("lsm-mount-context", "", STRING, "LABEL", "the SELinux context for mounts", ""),
+    Option("network-lock", "", STRING, "METHOD", "how packets are held back: iptables, nftables or skip", ""),
+)
+
 COMMANDS = {
+    "checkpoint": Command(
+        "write the processes of a running container to files, and end it",
+        "<container-id>",
+        1,
+        1,
+        _CHECKPOINT,
+        example="pyrunc checkpoint --image-path /srv/web/images web1\n"
+        "pyrunc restore --image-path /srv/web/images --bundle /srv/web --detach web1",
+    ),
+    "restore": Command(
+        "make a container from the files of a checkpoint",
+        "<container-id>",
+        1,
+        1,
+        _RESTORE,
+        example="pyrunc restore --image-path /srv/web/images --bundle /srv/web --detach web1",
+    ),
     "completion": Command(
         "print a script that completes pyrunc's command line in a shell",
         "bash|zsh|fish",

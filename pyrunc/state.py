@@ -11,7 +11,7 @@ import posix
 import time
 from errno import EAGAIN, EINTR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 
-from pyrunc import pathnames, syscalls
+from pyrunc import fastjson, pathnames, syscalls
 from pyrunc.errors import ContainerNotFound, PyruncError
 from pyrunc.record import CREATED, Record, load_record
 from pyrunc.state_root import DIRECTORY_FLAGS, DIRECTORY_MODE, failure, open_root, validate_id
@@ -19,6 +19,7 @@ from pyrunc.state_root import DIRECTORY_FLAGS, DIRECTORY_MODE, failure, open_roo
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Any
 
 STATE_FILE = "state.json"  # what is known when the creation begins; never changed for what comes later
 PROCESS_FILE = "process"  # "PID START_TIME" once there is a process, then " created" when it waits to be started
@@ -225,6 +226,13 @@ class StateDirectory:
     def save(self, record: Record) -> None:
         """Writes the container's record.  Needs the lock."""
         self.write(STATE_FILE, record.dump())
+
+    def write_config(self, config: bytes, hooks: "dict[str, Any]") -> None:
+        """Keeps what later commands need of the configuration: its file, and the hooks that are still to run."""
+        self.write(CONFIG_FILE, config)
+        later = {kind: hooks[kind] for kind in ("poststart", "poststop") if kind in hooks}
+        if later:
+            self.write(HOOKS_FILE, fastjson.dumps(later).encode("utf-8", "surrogateescape"))
 
     def note_process(self, pid: int, start_time: int) -> None:
         """Says which process became the container's.  Needs the lock.

@@ -10,19 +10,9 @@ CASES = [
         status=3,
     ),
     Case(
-        "command of runc that is not there yet",
-        "pyrunc checkpoint failed: the command checkpoint is not supported",
-        command="checkpoint {id}",
-    ),
-    Case(
         "global option unknown",
         "flag provided but not defined: -nowhere\nhint: see pyrunc --help",
         command="--nowhere state {id}",
-    ),
-    Case(
-        "global option not supported",
-        "pyrunc: option --criu is not supported\nhint: see pyrunc --help",
-        command="--criu /usr/sbin/criu state {id}",
     ),
     Case("global option without its value", "flag needs an argument: -log\nhint: see pyrunc --help", command="--log"),
     Case(

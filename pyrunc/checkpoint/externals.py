@@ -1,0 +1,156 @@
+"""What of a container is not its own: mounts of the host, namespaces that it joined, its standard descriptors.
+
+CRIU does not look into those.  It notes a name for each at the checkpoint, and is told at the restore what is behind
+the name now.  The names are runc's, so that each can restore what the other has checkpointed.
+"""
+
+import os
+
+from pyrunc.cgroups.layout import unescape
+from pyrunc.operations.bind import BindMount
+from pyrunc.operations.cgroup_mount import Cgroup1Mount, Cgroup2Mount
+from pyrunc.operations.devices import MakeDevice
+from pyrunc.operations.masks import MaskPath
+from pyrunc.pathnames import join
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pyrunc.operations.base import Operation
+
+NULL = "/dev/null"
+# Joined namespaces whose descriptor CRIU takes: type -> (name in CRIU's syntax, the name noted).
+NAMED_NAMESPACES = {"network": ("net", "extRootNetNS"), "pid": ("pid", "extRootPidNS")}
+# Those that it enters by their path at the restore.
+ENTERED_NAMESPACES = {"ipc": "ipc", "uts": "uts", "time": "time"}
+
+
+class Bind:
+    """A mount of the host in the container.  recursive: what is mounted below it on the host came along."""
+
+    __slots__ = ("destination", "recursive", "source")
+
+    def __init__(self, destination: str, source: str, recursive: bool = False) -> None:
+        self.destination = destination
+        self.source = source
+        self.recursive = recursive
+
+
+class MountPoint:
+    """One line of a mountinfo: its id, the device of its file system (as "8:1"), and where it is."""
+
+    __slots__ = ("device", "id", "path")
+
+    def __init__(self, id: int, device: str, path: str) -> None:
+        self.id = id
+        self.device = device
+        self.path = path
+
+
+def binds_of(operations: "Iterable[Operation]") -> "list[Bind]":
+    """The host's mounts that the operations put into the container."""
+    found = []
+    for step in operations:
+        if isinstance(step, BindMount):
+            found.append(Bind(step.destination, step.source, step.options.recursive))
+        elif isinstance(step, MakeDevice) and step.bind:
+            found.append(Bind(step.path, step.path))
+        elif isinstance(step, Cgroup2Mount) and not step.own:
+            found.append(Bind(step.destination, step.bound))
+        elif isinstance(step, Cgroup1Mount) and not step.own:
+            found += [Bind(f"{step.destination}/{each.directory}", each.bound) for each in step.hierarchies]
+    return found
+
+
+def masks_of(operations: "Iterable[Operation]") -> "list[str]":
+    """The paths that are hidden."""
+    return [step.path for step in operations if isinstance(step, MaskPath)]
+
+
+def noted_mounts(
+    binds: "Iterable[Bind]",
+    masks: "Iterable[str]",
+    places: "Mapping[str, str]",
+    inside: "Iterable[MountPoint]",
+    outside: "Iterable[MountPoint]",
+) -> "dict[str, str]":
+    """For the checkpoint: place in the container -> name of what is mounted there.
+
+    places:  destination as in config.json -> where its mount is (links in the root file system resolved); a
+             destination, or a mask, that is not in it is no mount now
+    inside:  the container's mounts;  outside: the host's
+    """
+    there = {mount.path: mount.device for mount in inside}
+    noted = {}
+    for bind in binds:
+        place = places.get(bind.destination)
+        if place is None:
+            continue
+        noted[place] = bind.destination
+        for suffix, mount in below(bind, outside):
+            if there.get(place + suffix) == mount.device:
+                noted[place + suffix] = bind.destination + suffix
+    for path in masks:
+        if path in places:
+            noted.setdefault(places[path], NULL)
+    return noted
+
+
+def named_sources(binds: "Iterable[Bind]", outside: "Iterable[MountPoint]") -> "dict[str, str]":
+    """For the restore: name -> path on the host."""
+    outside = list(outside)
+    named = {NULL: NULL}
+    for bind in binds:
+        named[bind.destination] = bind.source
+        for suffix, mount in below(bind, outside):
+            named.setdefault(bind.destination + suffix, mount.path)
+    return named
+
+
+def below(bind: "Bind", outside: "Iterable[MountPoint]") -> "list[tuple[str, MountPoint]]":
+    """The host's mounts below a recursive bind's source, each with the rest of its path."""
+    if not bind.recursive:
+        return []
+    source = bind.source.rstrip("/")
+    return [(mount.path[len(source) :], mount) for mount in outside if mount.path.startswith(source + "/")]
+
+
+def parse_mountinfo(text: str) -> "list[MountPoint]":
+    """The lines of /proc/PID/mountinfo (proc_pid_mountinfo(5))."""
+    mounts = []
+    for line in text.splitlines():
+        fields = line.split(" ")
+        mounts.append(MountPoint(int(fields[0]), fields[2], unescape(fields[4])))
+    return mounts
+
+
+def read_mountinfo(pid: "int | str") -> "list[MountPoint]":
+    """The mounts that a process sees.  Raises OSError."""
+    with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        return parse_mountinfo(file.read())
+
+
+def with_real_sources(binds: "Iterable[Bind]") -> "list[Bind]":
+    """The binds with links in the sources resolved, as the host's mountinfo has no links."""
+    return [Bind(bind.destination, os.path.realpath(bind.source), bind.recursive) for bind in binds]
+
+
+def stdio_names(pid: int) -> "list[str]":
+    """What a process's standard descriptors are: "pipe:[123]", a path, ... ("" for one that is closed)."""
+    names = []
+    for number in range(3):
+        try:
+            names.append(os.readlink(join(f"/proc/{pid}/fd", str(number))))
+        except OSError:
+            names.append("")
+    return names
+
+
+def inherited(names: "Iterable[str]") -> "list[dict[str, str | int]]":
+    """The pipes among the standard descriptors that are to be exchanged for ours, as CRIU's inherit_fd."""
+    found: "dict[str, int]" = {}
+    for number, name in enumerate(names):
+        if name.startswith("pipe:"):
+            found.setdefault(name, number)
+    return [{"key": name, "fd": number} for name, number in found.items()]
