@@ -57,6 +57,7 @@ class Dump:
         if options.status_fd >= 0:
             check_status_fd(options.status_fd)
         self.status_fd = options.status_fd
+        self.stdio: list[str] = []
         self.operations = plan_filesystem(
             without_own_user(config),
             bundle=record.bundle,
@@ -81,8 +82,12 @@ class Dump:
         if file:
             self.fields["config_file"] = file
         if not options.pre_dump:
-            self.fields["external"] = external_namespaces(record)
-            self.fields["ext_mnt"] = [{"key": place, "val": name} for place, name in self.external_mounts().items()]
+            inside = externals.read_mountinfo(record.pid)
+            self.stdio = externals.stdio_names(record.pid, {mount.id for mount in inside})
+            self.fields["external"] = external_namespaces(record) + externals.files_of(self.stdio)
+            self.fields["ext_mnt"] = [
+                {"key": place, "val": name} for place, name in self.external_mounts(inside).items()
+            ]
 
     def perform(self) -> None:
         """Has CRIU do it.  Raises PyruncError; the container goes on then."""
@@ -99,7 +104,7 @@ class Dump:
         images_fd, work_fd = os.open(images, flags), os.open(work, flags)
         try:
             if not options.pre_dump:
-                write_descriptors(images_fd, externals.stdio_names(self.record.pid))
+                write_descriptors(images_fd, self.stdio)
             fields = {**self.fields, "images_dir_fd": images_fd, "work_dir_fd": work_fd}
             kind = messages.PRE_DUMP if options.pre_dump else messages.DUMP
             with criu.Session(program, pass_fds=(images_fd, work_fd)) as session:
@@ -123,9 +128,8 @@ class Dump:
             os.close(self.status_fd)
             self.status_fd = -1
 
-    def external_mounts(self) -> "dict[str, str]":
-        """The container's mounts that are the host's: place -> name for CRIU to note."""
-        inside = externals.read_mountinfo(self.record.pid)
+    def external_mounts(self, inside: "list[externals.MountPoint]") -> "dict[str, str]":
+        """Those of the container's mounts that are the host's: place -> name for CRIU to note."""
         by_id = {mount.id: mount.path for mount in inside}
         binds = externals.with_real_sources(externals.binds_of(self.operations))
         masks = externals.masks_of(self.operations)

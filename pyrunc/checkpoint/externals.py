@@ -5,17 +5,18 @@ the name now.  The names are runc's, so that each can restore what the other has
 """
 
 import os
+from stat import S_ISREG
 
 from pyrunc.cgroups.layout import unescape
 from pyrunc.operations.bind import BindMount
 from pyrunc.operations.cgroup_mount import Cgroup1Mount, Cgroup2Mount
 from pyrunc.operations.devices import MakeDevice
 from pyrunc.operations.masks import MaskPath
-from pyrunc.pathnames import join
+from pyrunc.syscalls import mount_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from pyrunc.operations.base import Operation
 
@@ -136,21 +137,40 @@ def with_real_sources(binds: "Iterable[Bind]") -> "list[Bind]":
     return [Bind(bind.destination, os.path.realpath(bind.source), bind.recursive) for bind in binds]
 
 
-def stdio_names(pid: int) -> "list[str]":
-    """What a process's standard descriptors are: "pipe:[123]", a path, ... ("" for one that is closed)."""
+def stdio_names(pid: int, own_mounts: "Collection[int]") -> "list[str]":
+    """What a process's standard descriptors are, as CRIU names what a restore may exchange: "pipe:[123]", or
+    "file[12:34]" for a file of the host (mount id and inode, hexadecimal); for anything else its path.
+
+    own_mounts: the ids of the mounts that the process has: files there are the container's own
+    """
     names = []
     for number in range(3):
         try:
-            names.append(os.readlink(join(f"/proc/{pid}/fd", str(number))))
-        except OSError:
-            names.append("")
+            fd = os.open(f"/proc/{pid}/fd/{number}", os.O_PATH | os.O_CLOEXEC)
+            try:
+                name = os.readlink(f"/proc/{pid}/fd/{number}")
+                status = os.stat(fd)
+                mount = mount_id(fd)
+            finally:
+                os.close(fd)
+        except FileNotFoundError:
+            name = ""  # closed
+        else:
+            if name.startswith("/") and S_ISREG(status.st_mode) and mount not in own_mounts:
+                name = f"file[{mount:x}:{status.st_ino:x}]"
+        names.append(name)
     return names
 
 
+def files_of(names: "Iterable[str]") -> "list[str]":
+    """Those of the standard descriptors that are files of the host, each once, in CRIU's syntax."""
+    return list(dict.fromkeys(name for name in names if name.startswith("file[")))
+
+
 def inherited(names: "Iterable[str]") -> "list[dict[str, str | int]]":
-    """The pipes among the standard descriptors that are to be exchanged for ours, as CRIU's inherit_fd."""
+    """Those of the standard descriptors that are to be exchanged for ours, as CRIU's inherit_fd."""
     found: "dict[str, int]" = {}
     for number, name in enumerate(names):
-        if name.startswith("pipe:"):
+        if name.startswith(("pipe:", "file[")):
             found.setdefault(name, number)
     return [{"key": name, "fd": number} for name, number in found.items()]

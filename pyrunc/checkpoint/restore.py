@@ -128,6 +128,8 @@ class Restoration(Creation):
         if not plan.cgroup.scope:
             self.make_cgroups()
             perform_all(plan.cgroup.limits, NO_BUILD)
+        if plan.group:
+            plan.group.make(self.state)
         perform_points(points(plan.filesystem), plan.rootfs)
 
     def restore(self, opened: "list[tuple[int, int]]") -> None:
@@ -153,6 +155,8 @@ class Restoration(Creation):
                 root,
             ) as session:
                 self.put_into_cgroup(session.process.pid)
+                if self.plan.group:
+                    self.plan.group.attach(session.process.pid)  # what it makes is in the group, too
                 response = session.request({"type": messages.RESTORE, "opts": fields}, self.notified)
             if not response.success:
                 raise criu.failure(response, os.path.join(self.work, LOG_FILE))

@@ -1,5 +1,6 @@
 """Checkpoint and restore as far as nothing is touched: options, what is external, messages, CRIU's log."""
 
+import subprocess
 from types import SimpleNamespace
 from typing import Any
 
@@ -222,6 +223,27 @@ def test_mounts_are_noted_by_their_destinations() -> None:
 def test_pipes_among_the_standard_descriptors_are_inherited_once() -> None:
     assert externals.inherited(["/dev/null", "pipe:[7]", "pipe:[7]"]) == [{"key": "pipe:[7]", "fd": 1}]
     assert externals.inherited(["", "/dev/pts/0"]) == []
+    files = ["/dev/null", "file[1a:2b]", "file[1a:2b]"]
+    assert externals.inherited(files) == [{"key": "file[1a:2b]", "fd": 1}]
+    assert externals.files_of(files) == ["file[1a:2b]"]
+
+
+def test_the_names_of_standard_descriptors(tmp_path: Any) -> None:
+    with (
+        open(tmp_path / "log", "w") as log,
+        subprocess.Popen(["sleep", "100"], stdin=subprocess.PIPE, stdout=log, stderr=subprocess.DEVNULL) as process,
+    ):
+        try:
+            inode = (tmp_path / "log").stat().st_ino
+            names = externals.stdio_names(process.pid, set())
+            assert names[0].startswith("pipe:[")
+            assert names[1].startswith("file[")
+            assert names[1].endswith(f":{inode:x}]")
+            assert names[2] == "/dev/null"
+            own = {mount.id for mount in externals.read_mountinfo("self")}
+            assert externals.stdio_names(process.pid, own)[1] == str(tmp_path / "log")
+        finally:
+            process.kill()
 
 
 def test_mount_points_that_criu_does_not_make() -> None:
