@@ -9,6 +9,7 @@ import pytest
 
 from tests.integration.bad_input import (
     cgroups,
+    checkpoint,
     commands,
     containers,
     control,
@@ -41,6 +42,7 @@ TABLES = (
     options,
     environment,
     rootless,
+    checkpoint,
 )
 CASES: list[Case] = [case for table in TABLES for case in table.CASES]
 
