@@ -12,7 +12,7 @@ from errno import ECONNREFUSED
 
 from pyrunc import cgroups, log, pathnames, syscalls
 from pyrunc.errors import ContainerNotFound, InvalidTransition, PyruncError, UnusableState, from_os_error
-from pyrunc.liveness import KILL_PATIENCE, kill_all, kill_process, remove_group, status_of
+from pyrunc.liveness import KILL_PATIENCE, kill_all, kill_process, no_process, remove_group, status_of
 from pyrunc.record import CREATING, Record, open_process, spec_state, state_dict
 from pyrunc.state import CONFIG_FILE, HOOKS_FILE, START_SOCKET, StateDirectory
 
@@ -44,6 +44,7 @@ class Container:
         """
         from pyrunc.creation import Creation
         from pyrunc.creation_options import Options
+        from pyrunc.process_start import check_console
 
         creation = Creation(root, id, pathnames.abspath(bundle), Options(**options))
         check_console(creation.plan.process.terminal, True, creation.options.console_socket)
@@ -72,6 +73,7 @@ class Container:
         from pyrunc.creation import Creation
         from pyrunc.creation_options import Options
         from pyrunc.foreground import hold_signals, release_signals, wait_foreground
+        from pyrunc.process_start import check_console
 
         creation = Creation(root, id, pathnames.abspath(bundle), Options(**options))
         if not creation.record.process:
@@ -178,13 +180,10 @@ class Container:
         self.run_later_hooks(state, record, "poststart", "running")
 
     def hand_over(self, listener: int, record: Record, status: str, pid: int) -> None:
-        """Gives the seccomp agent the notify descriptor of a process's filter (SCMP_ACT_NOTIFY)."""
-        from pyrunc.security.agent import send_listener
+        """Gives the seccomp agent the notify descriptor of a process's filter (SCMP_ACT_NOTIFY), and closes it."""
+        from pyrunc.security.agent import hand_over
 
-        try:
-            send_listener(listener, self.config()["linux"]["seccomp"], record, status, pid)
-        finally:
-            posix.close(listener)
+        hand_over(listener, self.config()["linux"]["seccomp"], record, status, pid)
 
     def run_later_hooks(
         self, state: StateDirectory, record: Record, kind: str, status: str, keep_going: bool = False
@@ -394,22 +393,7 @@ def list_containers(root: str) -> "list[dict[str, object]]":
     return listed(root)
 
 
-def no_process() -> PyruncError:
-    """The error for a container that was created without a process and is to be started (runtime.md, "Start")."""
-    return PyruncError(
-        "there is no process to start", place="process", hint="a container without one cannot be started"
-    )
-
-
 def close_fd(fd: int) -> None:
     """Closes a descriptor that there may be."""
     if fd >= 0:
         posix.close(fd)
-
-
-def check_console(terminal: bool, detach: bool, console_socket: "str | None") -> None:
-    """Raises PyruncError when the terminal and the console socket do not go together."""
-    if terminal or console_socket:
-        from pyrunc.terminal import check_console as check
-
-        check(terminal, detach, console_socket)

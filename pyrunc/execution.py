@@ -10,7 +10,6 @@ from errno import EACCES, EPERM
 from pyrunc import cgroups, helper, pathnames, syscalls
 from pyrunc.cgroups.layout import UNIFIED
 from pyrunc.cgroups.placement import check_exists, exec_paths
-from pyrunc.container import check_console
 from pyrunc.errors import InvalidTransition, PyruncError, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.foreground import hold_signals, release_signals, wait_foreground
@@ -21,6 +20,7 @@ from pyrunc.process import plan_process
 from pyrunc.process_start import (
     add_groups,
     add_security,
+    check_console,
     check_preserved,
     check_seccomp_agent,
     close_all,

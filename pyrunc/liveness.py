@@ -91,3 +91,10 @@ def not_entered(error: OSError) -> PyruncError:
     """The error for a container whose process lets the caller not look at its namespaces: it waits to be started."""
     hint = "an ordinary user can enter a container only when it has been started" if error.errno == EACCES else ""
     return PyruncError(reason_of(error.errno or 0), operation="enter the container", hint=hint, errno=error.errno or 0)
+
+
+def no_process() -> PyruncError:
+    """The error for a container that was created without a process and is to be started (runtime.md, "Start")."""
+    return PyruncError(
+        "there is no process to start", place="process", hint="a container without one cannot be started"
+    )

@@ -24,6 +24,14 @@ CACHE = ".seccomp"  # in the state root
 MAX_PRESERVED = helper.MAX_FDS - 2  # the root and the listener travel with them
 
 
+def check_console(terminal: bool, detach: bool, console_socket: "str | None") -> None:
+    """Raises PyruncError when the terminal and the console socket do not go together."""
+    if terminal or console_socket:
+        from pyrunc.terminal import check_console as check
+
+        check(terminal, detach, console_socket)
+
+
 def wait_ready(process: Helper, console_socket: "str | None") -> int:
     """Waits until the process has applied its settings.  Returns the master of its terminal, -1 when there is none
     or when the console socket took it."""

@@ -12,7 +12,8 @@ from pyrunc.checkpoint.dump import DESCRIPTORS_FILE, LOG_LEVEL, check_namespaces
 from pyrunc.checkpoint.mount_points import perform as perform_points
 from pyrunc.checkpoint.mount_points import points
 from pyrunc.checkpoint.options import CONFIG_FILES, RestoreOptions, config_file
-from pyrunc.creation import NO_BUILD, Creation, Options
+from pyrunc.creation import NO_BUILD, Creation
+from pyrunc.creation_options import Options
 from pyrunc.errors import PyruncError, from_os_error
 from pyrunc.foreground import hold_signals, release_signals, wait_foreground
 from pyrunc.helper import Channel
@@ -61,7 +62,7 @@ def restore(
     restoration = Restoration(container.root, container.id, bundle, Options(**shared), RestoreOptions(**options))
     terminal = restoration.plan.process.terminal
     if terminal or restoration.options.console_socket:
-        from pyrunc.terminal import check_console
+        from pyrunc.process_start import check_console
 
         check_console(terminal, detach, restoration.options.console_socket)
     mask = None if detach else hold_signals()

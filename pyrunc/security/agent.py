@@ -46,6 +46,14 @@ def send_listener(listener: int, seccomp: "Mapping[str, Any]", record: "Record",
     rendezvous.send(agent_path(seccomp, record.bundle), WHAT, data, (listener,), PLACE)
 
 
+def hand_over(listener: int, seccomp: "Mapping[str, Any]", record: "Record", status: str, pid: int) -> None:
+    """The same with a descriptor that is the caller's to give away: it is closed, sent or not."""
+    try:
+        send_listener(listener, seccomp, record, status, pid)
+    finally:
+        posix.close(listener)
+
+
 def process_state(seccomp: "Mapping[str, Any]", record: "Record", status: str, pid: int) -> "dict[str, object]":
     """The container process state; the process is that of `pid`, as the runtime sees it."""
     state: dict[str, object] = {"ociVersion": SPEC_VERSION, "fds": ["seccompFd"], "pid": pid}
