@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pyrunc.container import Container
     from pyrunc.record import Record
 
-DIRECTORY_MODE = 0o700  # the images are the memory of the processes
+# The images, which are the memory of the processes, are for root only; CRIU looks for some from a user namespace.
+DIRECTORY_MODE = 0o711
 DESCRIPTORS_FILE = "descriptors.json"  # runc's name and format
 LOG_FILE = "dump.log"
 LOG_LEVEL = 4

@@ -137,34 +137,37 @@ class Restoration(Creation):
         """Has CRIU restore the processes."""
         assert self.state is not None
         make_directory(self.work)
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-        images_fd, work_fd = os.open(self.images, flags), os.open(self.work, flags)
+        os.mkdir(ROOT_MOUNT, 0o700, dir_fd=self.state.fd)
+        root = os.path.join(os.path.realpath(self.state.path), ROOT_MOUNT)
+        kinds = {TYPES[kind][0]: kind for kind in externals.NAMED_NAMESPACES}
+        spaces = {kinds[flag]: fd for flag, fd in opened if flag in kinds}
+        directories: "list[int]" = []
+
+        def start() -> criu.Session:
+            # Here, in the mount namespace that CRIU will be in: it mounts on what is below its working directory.
+            for path in (self.images, self.work):
+                directories.append(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+            return criu.Session(
+                self.program,
+                stdio=not self.plan.process.terminal,
+                pass_fds=(*directories, *spaces.values()),
+                own_group=not self.restoring.switches["shell_job"],
+            )
+
         try:
-            os.mkdir(ROOT_MOUNT, 0o700, dir_fd=self.state.fd)
-            root = os.path.join(os.path.realpath(self.state.path), ROOT_MOUNT)
-            kinds = {TYPES[kind][0]: kind for kind in externals.NAMED_NAMESPACES}
-            spaces = {kinds[flag]: fd for flag, fd in opened if flag in kinds}
-            fields = self.fields(root, spaces) | {"images_dir_fd": images_fd, "work_dir_fd": work_fd}
-            with start_apart(
-                lambda: criu.Session(
-                    self.program,
-                    stdio=not self.plan.process.terminal,
-                    pass_fds=(images_fd, work_fd, *spaces.values()),
-                    own_group=not self.restoring.switches["shell_job"],
-                ),
-                self.plan.rootfs,
-                root,
-            ) as session:
+            with start_apart(start, self.plan.rootfs, root) as session:
                 self.put_into_cgroup(session.process.pid)
                 if self.plan.group:
                     self.plan.group.attach(session.process.pid)  # what it makes is in the group, too
+                fields = self.fields(root, spaces)
+                fields.update(images_dir_fd=directories[0], work_dir_fd=directories[1])
                 response = session.request({"type": messages.RESTORE, "opts": fields}, self.notified)
             if not response.success:
                 raise criu.failure(response, os.path.join(self.work, LOG_FILE))
             self.adopt(response.restore.pid)
         finally:
-            os.close(images_fd)
-            os.close(work_fd)
+            for fd in directories:
+                os.close(fd)
         os.rmdir(ROOT_MOUNT, dir_fd=self.state.fd)
 
     def put_into_cgroup(self, pid: int) -> None:

@@ -87,7 +87,7 @@ class Pyrunc:
         number = next(self.numbers)
         out, err, feed = (self.folder / f"{number}.{end}" for end in ("out", "err", "in"))
         feed.write_text(input or "")
-        with open(out, "wb") as stdout, open(err, "wb") as stderr, open(feed, "rb") as stdin:
+        with open(out, "ab") as stdout, open(err, "ab") as stderr, open(feed, "rb") as stdin:
             process = self.popen(*args, env=env, stdin=stdin, stdout=stdout, stderr=stderr, **options)
             try:
                 self._wait(process, timeout)
