@@ -68,10 +68,13 @@ def vendored() -> list[importlib.metadata.Distribution]:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copies a file's content; its mode is 755 where its owner may execute it, else 644."""
+    """Copies a file's content; its mode is 755 when it is a program or a shared object, else 644.
+
+    Wheels mark what is none, too: then the name tells."""
     make_folder(target.parent)
     shutil.copyfile(source, target)
-    target.chmod(EXECUTABLE if os.access(source, os.X_OK) and source.suffix != ".py" else READABLE)
+    program = os.access(source, os.X_OK) and source.suffix != ".py" and not source.parent.name.endswith(".dist-info")
+    target.chmod(EXECUTABLE if program else READABLE)
 
 
 def make_folder(path: Path) -> list[Path]:
