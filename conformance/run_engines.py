@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from conformance import enclosure
 from conformance.engine.base import Engine
@@ -20,13 +21,28 @@ from tests.support.rootfs import RootTemplate
 
 # Name of the engine: its module and class, and the modules with its operations.
 ENGINES = {
-    "podman": ("podman", "Podman", ("container_life", "podman_more")),
-    "docker-userns": ("docker", "DockerUserns", ("container_life", "docker_more")),
-    "docker": ("docker", "Docker", ("container_life", "docker_more")),
+    "podman": (
+        "podman",
+        "Podman",
+        ("container_life", "container_options", "podman_more", "podman_options", "podman_pods"),
+    ),
+    "docker-userns": ("docker", "DockerUserns", ("container_life", "container_options", "docker_more", "docker_build")),
+    "docker": ("docker", "Docker", ("container_life", "container_options", "docker_more", "docker_build")),
     "containerd": ("containerd", "Containerd", ("containerd_operations",)),
     "buildah": ("buildah", "Buildah", ("buildah_operations",)),
 }
 PACKAGE = "conformance.engine"
+
+
+class Chosen(NamedTuple):
+    """Which operations are performed: one of each kind, those with a text in their names."""
+
+    core: bool
+    text: str
+
+    def has(self, one: Operation) -> bool:
+        """Whether this is one of them."""
+        return (one.core or not self.core) and self.text in one.name
 
 
 def main(argv: "list[str] | None" = None) -> int:
@@ -43,9 +59,11 @@ def main(argv: "list[str] | None" = None) -> int:
         folder.chmod(0o755)  # mapped users go through it
         image = make_image(folder)
         runs = [Run(str(path), version_of(path), f"Linux {platform.release()}") for path in runtimes]
+        chosen = Chosen(options.core, options.operation)
         for engine in names:
             for run in runs:
-                run.outcomes += engine_outcomes(engine, folder / "e", Path(run.runtime).absolute(), image, options.core)
+                runtime = Path(run.runtime).absolute()
+                run.outcomes += engine_outcomes(engine, folder / "e", runtime, image, chosen)
     if len(runs) > 1:
         only_counted(*runs)
     write(options, runs)
@@ -59,6 +77,7 @@ def parsed(argv: "list[str] | None") -> argparse.Namespace:
     parser.add_argument("--control", metavar="PATH", default="runc", help="what has to do it, too (default: runc)")
     parser.add_argument("--engine", action="append", choices=list(ENGINES), help="only this engine (may be repeated)")
     parser.add_argument("--core", action="store_true", help="only one operation of each kind")
+    parser.add_argument("--operation", metavar="TEXT", default="", help="only operations with this text in their names")
     parser.add_argument("--json", metavar="FILE", help="write JSON")
     parser.add_argument("--html", metavar="FILE", help="write one self-contained HTML page")
     return parser.parse_args(argv)
@@ -78,12 +97,12 @@ def version_of(runtime: Path) -> str:
     return subprocess.run([runtime, "--version"], capture_output=True, text=True).stdout.splitlines()[0]
 
 
-def engine_outcomes(name: str, folder: Path, runtime: Path, image: Path, core: bool) -> list[Outcome]:
+def engine_outcomes(name: str, folder: Path, runtime: Path, image: Path, chosen: Chosen) -> list[Outcome]:
     """All operations of one engine with one runtime."""
     module, kind, operations = ENGINES[name]
     for one in operations:
         importlib.import_module(f"{PACKAGE}.{one}")
-    wanted = [one for one in OPERATIONS if one.engine == name and (one.core or not core)]
+    wanted = [one for one in OPERATIONS if one.engine == name and chosen.has(one)]
     folder.mkdir(mode=0o755)
     engine: Engine = getattr(importlib.import_module(f"{PACKAGE}.{module}"), kind)(folder, runtime, image)
     try:
@@ -107,7 +126,8 @@ def performed(engine: Engine, one: Operation, number: int) -> Outcome:
     except (AssertionError, OSError, ValueError, LookupError) as error:
         result, reason = FAIL, str(error) or "the answer was another one"
     seconds = round(time.monotonic() - began, 3)
-    sys.stderr.write(f"{one.engine}: {one.name}: {result} ({engine.runtime.name}, {seconds:.2f} s)\n")
+    told = f": {reason.splitlines()[0]}" if reason else ""
+    sys.stderr.write(f"{one.engine}: {one.name}: {result} ({engine.runtime.name}, {seconds:.2f} s){told}\n")
     return Outcome(number, one.engine, "", one.name, result, reason, seconds)
 
 

@@ -49,7 +49,12 @@ class Engine:
                 daemon.kill()
                 daemon.wait()
         self.daemons.clear()
+        self.settle()
         unmount_below(self.folder)
+
+    def settle(self) -> None:
+        """Waits for what comes after a container's end: conmon's clean-up, shims.  AssertionError when it stays."""
+        until(lambda: not processes_of(self.folder), "the end of the engine's processes", 30)
 
     def arguments(self) -> list[str]:
         """The program and the options that every call has."""
@@ -148,6 +153,19 @@ def until(condition: Callable[[], object], what: str, seconds: float = 15) -> No
     while not condition():
         assert time.monotonic() < end, f"{what}: not after {seconds:g} s"
         time.sleep(0.05)
+
+
+def processes_of(folder: Path) -> list[str]:
+    """The command lines of processes (but zombies) with a path below the folder in them."""
+    lines = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue  # ended just now
+        if f"{folder}/" in line:
+            lines.append(line.replace("\0", " "))
+    return lines
 
 
 def unmount_below(folder: Path) -> None:

@@ -1,11 +1,11 @@
 """docker: dockerd and a containerd of its own, with state below one folder."""
 
 import json
-import subprocess
 
 from conformance.engine.base import is_file_system, remove_cgroups, until
 from conformance.engine.containerd_daemon import search_path, start_containerd
 from conformance.engine.containers import ContainerEngine
+from conformance.engine.host_users import add_user, remove_user
 from conformance.engine.operation import CannotRun
 
 
@@ -77,20 +77,11 @@ class DockerUserns(Docker):
 
     def start(self) -> None:
         """With ids of a user that /etc/subuid gives in this run's namespaces only."""
-        for kind in ("subuid", "subgid"):
-            made = self.folder / kind
-            made.write_text("remapped:300000:65536\n")
-            subprocess.run(["mount", "--bind", made, f"/etc/{kind}"], check=True)
-        for name, line in (("passwd", "remapped:x:3999:3999::/:/bin/false"), ("group", "remapped:x:3999:")):
-            made = self.folder / name
-            with open(f"/etc/{name}") as file:
-                made.write_text(file.read() + line + "\n")
-            subprocess.run(["mount", "--bind", made, f"/etc/{name}"], check=True)
+        add_user(self.folder, "remapped", 3999, 300000)
         self.options = ("--userns-remap=remapped",)
         super().start()
 
     def stop(self) -> None:
         """Takes the binds away again."""
         super().stop()
-        for name in ("subuid", "subgid", "passwd", "group"):
-            subprocess.run(["umount", f"/etc/{name}"], capture_output=True)
+        remove_user()

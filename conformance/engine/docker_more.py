@@ -28,3 +28,11 @@ def restart_policy(docker: Docker) -> None:
     until(lambda: docker.inspect(name, "{{.State.Status}} {{.RestartCount}}") == "exited 2", "two restarts")
     assert docker.ok("logs", name) == "again\n" * 3
     docker.remove(name)
+
+
+@operation("docker docker-userns", "run out of memory: the engine knows")
+def out_of_memory(docker: Docker) -> None:
+    name = docker.detached("--memory", "16m", "img", "tail", "/dev/zero")
+    docker.ok("wait", name)
+    until(lambda: docker.inspect(name, "{{.State.OOMKilled}}") == "true", "OOMKilled")
+    docker.remove(name)

@@ -1,8 +1,13 @@
 """podman: no daemon; all its state below one folder, its configuration in a file that only our calls see."""
 
-from conformance.engine.base import is_file_system
-from conformance.engine.containers import ContainerEngine
+import json
 
+from conformance.engine.base import is_file_system, remove_cgroups
+from conformance.engine.containers import ContainerEngine
+from conformance.engine.host_users import add_user, remove_user
+from conformance.engine.image_archive import SEARCH_PATH
+
+PARENT = "conformance-parent"  # a cgroup for --cgroup-parent
 CONFIGURATION = """\
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
@@ -11,8 +16,8 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 runtime = "under-test"
 runtime_supports_json = ["under-test", "{name}"]
-infra_image = "localhost/img"
-infra_command = "/bin/sleep 1000000"
+infra_image = "localhost/pause"
+infra_command = ""
 volume_path = "{folder}/volumes"
 [engine.runtimes]
 under-test = ["{runtime}"]
@@ -39,8 +44,11 @@ class Podman(ContainerEngine):
         policy = self.folder / ".config/containers/policy.json"
         policy.parent.mkdir(parents=True, exist_ok=True)
         policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+        add_user(self.folder, "containers", 3998, 1000000, 1 << 20)  # whose ids --userns=auto gives away
         self.environment.update(CONTAINERS_CONF=str(configuration), TMPDIR=str(self.folder / "tmp"))
-        self.ok("import", "--change", "CMD /bin/sh", str(self.image), "localhost/img", timeout=120)
+        for name, command in (("img", "/bin/sh"), ("pause", "/bin/sleep 1000000")):
+            changes = ("--change", f"CMD {json.dumps(command.split())}", "--change", f"ENV {SEARCH_PATH}")
+            self.ok("import", *changes, str(self.image), f"localhost/{name}", timeout=120)
 
     def stop(self) -> None:
         """Removes pods, containers and volumes first."""
@@ -49,6 +57,10 @@ class Podman(ContainerEngine):
         self.call("volume", "rm", "--all", "--force")
         self.call("network", "prune", "--force")
         super().stop()
+        remove_user()
+        for name in (PARENT, "libpod_parent"):
+            remove_cgroups(f"{name}/conmon")
+            remove_cgroups(name)
 
     def arguments(self) -> list[str]:
         """The state's places."""
