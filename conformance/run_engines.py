@@ -19,15 +19,12 @@ from conformance.report import page, table
 from conformance.report.outcome import FAIL, PASS, SKIP, Outcome, Run
 from tests.support.rootfs import RootTemplate
 
+CONTAINERS = ("container_life", "container_options", "load")
 # Name of the engine: its module and class, and the modules with its operations.
 ENGINES = {
-    "podman": (
-        "podman",
-        "Podman",
-        ("container_life", "container_options", "podman_more", "podman_options", "podman_pods"),
-    ),
-    "docker-userns": ("docker", "DockerUserns", ("container_life", "container_options", "docker_more", "docker_build")),
-    "docker": ("docker", "Docker", ("container_life", "container_options", "docker_more", "docker_build")),
+    "podman": ("podman", "Podman", (*CONTAINERS, "podman_more", "podman_options", "podman_pods")),
+    "docker-userns": ("docker", "DockerUserns", (*CONTAINERS, "docker_more", "docker_build")),
+    "docker": ("docker", "Docker", (*CONTAINERS, "docker_more", "docker_build", "docker_services")),
     "containerd": ("containerd", "Containerd", ("containerd_operations",)),
     "buildah": ("buildah", "Buildah", ("buildah_operations",)),
 }

@@ -54,7 +54,7 @@ class Engine:
 
     def settle(self) -> None:
         """Waits for what comes after a container's end: conmon's clean-up, shims.  AssertionError when it stays."""
-        until(lambda: not processes_of(self.folder), "the end of the engine's processes", 30)
+        until(lambda: not processes_with(f"{self.folder}/"), "the end of the engine's processes", 30)
 
     def arguments(self) -> list[str]:
         """The program and the options that every call has."""
@@ -155,16 +155,16 @@ def until(condition: Callable[[], object], what: str, seconds: float = 15) -> No
         time.sleep(0.05)
 
 
-def processes_of(folder: Path) -> list[str]:
-    """The command lines of processes (but zombies) with a path below the folder in them."""
+def processes_with(*texts: str) -> list[str]:
+    """The command lines of processes (but zombies) that have one of the texts in them."""
     lines = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            line = (process / "cmdline").read_bytes().decode(errors="replace")
+            line = (process / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
         except OSError:
             continue  # ended just now
-        if f"{folder}/" in line:
-            lines.append(line.replace("\0", " "))
+        if any(text in line for text in texts):
+            lines.append(line)
     return lines
 
 
