@@ -145,6 +145,19 @@ COMMANDS = {
         example="pyrunc ps web1\npyrunc ps web1 -o pid,user,args\npyrunc ps --format json web1",
     ),
     "resume": Command("let the processes of a paused container go on", "<container-id>", 1, 1),
+    "setup": Command(
+        "write into an engine's configuration that there is pyrunc",
+        "podman|docker|containerd",
+        1,
+        1,
+        (
+            Option("default", "", FLAG, "", "make it the runtime that is taken when none is named"),
+            Option("dry-run", "", FLAG, "", "print what would change as a unified diff, and change nothing"),
+            Option("undo", "", FLAG, "", "remove what setup wrote"),
+            Option("prefix", "", STRING, "DIR", "take DIR for the root directory (that of an image)"),
+        ),
+        example="pyrunc setup docker --dry-run\npyrunc setup docker --default\npyrunc setup docker --undo",
+    ),
     "update": Command(
         "change the limits of a container",
         "<container-id>",

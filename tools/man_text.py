@@ -89,6 +89,14 @@ The bundle must be as it was; the id may be another. --detach comes back when th
 In the foreground signals are passed on to the process, and the container is deleted at its end. --detach comes back
 when it has been started.
 """,
+    "setup": """\
+podman gets a file of its own, containers/containers.conf.d/pyrunc.conf in /etc or, for an ordinary user, in ~/.config.
+docker's /etc/docker/daemon.json and containerd's /etc/containerd/config.toml keep all that is in them. Nothing is
+restarted; what has to be is said.
+
+What is there already and differs is not overwritten. With --undo the file becomes what it was, and changes that were
+made since stay; what setup wrote and somebody changed is an error.
+""",
     "spec": """\
 A config.json that is there already is an error.
 """,

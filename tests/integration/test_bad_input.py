@@ -13,6 +13,7 @@ from tests.integration.bad_input import (
     commands,
     containers,
     control,
+    engine_setup,
     environment,
     files,
     hooks,
@@ -43,6 +44,7 @@ TABLES = (
     environment,
     rootless,
     checkpoint,
+    engine_setup,
 )
 CASES: list[Case] = [case for table in TABLES for case in table.CASES]
 

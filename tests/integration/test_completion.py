@@ -66,6 +66,7 @@ def test_options(complete: Completer) -> None:
         ("update --cpu-idle ", {"0", "1"}),
         ("completion ", {"bash", "zsh", "fish"}),
         ("mounts ", {"add", "remove"}),
+        ("setup ", {"podman", "docker", "containerd"}),
         ("completion bash ", set()),
         ("exec --cwd ", set()),
         ("create ", set()),
