@@ -34,6 +34,8 @@ def podman(runtime: Path, folder: Path, root_template: RootTemplate) -> Iterator
         assert not check or result.returncode == 0, result
         return result
 
+    default_root = Path("/run/pyrunc")  # podman's clean-up names no other
+    was_there = default_root.exists()
     root_template.make(folder / "image")
     archive = folder / "image.tar"
     subprocess.run(["tar", "-C", folder / "image", "-cf", archive, "."], check=True)
@@ -43,6 +45,9 @@ def podman(runtime: Path, folder: Path, root_template: RootTemplate) -> Iterator
     call("rm", "--force", "--time", "0", "--all", check=False)
     for mount in sorted(line.split()[0] for line in leaks.mounts() if line.startswith(str(folder))):
         subprocess.run(["umount", "--lazy", mount])
+    if not was_there and default_root.exists():
+        assert [path.name for path in default_root.iterdir() if not path.name.startswith(".")] == []
+        shutil.rmtree(default_root)
 
 
 @pytest.fixture
