@@ -227,7 +227,7 @@ def test_shared_pid_namespace(user: OrdinaryUser, rootless: Callable[..., Bundle
 
 def test_kill_of_a_shared_pid_namespace(user: OrdinaryUser, rootless: Callable[..., Bundle]) -> None:
     """Forking does not save anybody."""
-    script = "f() { while :; do sleep 0.01 & done; }; f & f & sleep 1000"
+    script = "f() { while :; do sleep 0.5 & done; }; f & f & sleep 1000"
     container_id, pid = running(user, shared(rootless(f"ulimit -u 200; {script}")))
     wait_until(lambda: len(family(user, container_id)) > 5, "some processes")
     user.ok("kill", container_id, "KILL")
