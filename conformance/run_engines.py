@@ -26,6 +26,7 @@ ENGINES = {
     "docker-userns": ("docker", "DockerUserns", (*CONTAINERS, "docker_more", "docker_build")),
     "docker": ("docker", "Docker", (*CONTAINERS, "docker_more", "docker_build", "docker_services")),
     "containerd": ("containerd", "Containerd", ("containerd_operations",)),
+    "cri": ("cri", "Cri", ("cri_operations",)),
     "buildah": ("buildah", "Buildah", ("buildah_operations",)),
 }
 PACKAGE = "conformance.engine"
