@@ -40,11 +40,11 @@ _CHECKPOINT = (
     Option("file-locks", "", FLAG, "", "keep file locks"),
     Option("pre-dump", "", FLAG, "", "only write the memory, for --parent-path; the container goes on"),
     Option(
-        "manage-cgroups-mode", "", STRING, "MODE", "cgroups: soft, full, strict, ignore or none (default: soft)", ""
+        "manage-cgroups-mode", "", STRING, "soft|full|strict|ignore|none", "what is kept of cgroups (default: soft)", ""
     ),
     Option("empty-ns", "", LIST, "TYPE", "do not keep what is in this namespace (network)"),
     Option("auto-dedup", "", FLAG, "", "drop from the parent's images what these replace"),
-    Option("network-lock", "", STRING, "METHOD", "hold packets back by iptables, nftables or skip (do not)", ""),
+    Option("network-lock", "", STRING, "iptables|nftables|skip", "how packets are held back meanwhile", ""),
 )
 _RESTORE = (
     CONSOLE_SOCKET,
@@ -56,7 +56,7 @@ _RESTORE = (
     Option("shell-job", "", FLAG, "", "restore a terminal and session of the outside as ours"),
     Option("file-locks", "", FLAG, "", "restore file locks"),
     Option(
-        "manage-cgroups-mode", "", STRING, "MODE", "cgroups: soft, full, strict, ignore or none (default: soft)", ""
+        "manage-cgroups-mode", "", STRING, "soft|full|strict|ignore|none", "what is kept of cgroups (default: soft)", ""
     ),
     BUNDLE,
     DETACH,
@@ -70,7 +70,7 @@ _RESTORE = (
         "lsm-profile", "", STRING, "TYPE:NAME", "the LSM profile for the processes (apparmor:NAME, selinux:LABEL)", ""
     ),
     Option("lsm-mount-context", "", STRING, "LABEL", "the SELinux context for mounts", ""),
-    Option("network-lock", "", STRING, "METHOD", "how packets are held back: iptables, nftables or skip", ""),
+    Option("network-lock", "", STRING, "iptables|nftables|skip", "how packets are held back meanwhile", ""),
 )
 
 COMMANDS = {

@@ -30,7 +30,11 @@ FILES = (
     ("BUNDLE/config.json", "The configuration of a container, as the OCI runtime specification has it."),
 )
 
-ENVIRONMENT = (("XDG_RUNTIME_DIR", "Where an ordinary user's state is kept, see above."),)
+ENVIRONMENT = (
+    ("XDG_RUNTIME_DIR", "Where an ordinary user's state is kept, see above."),
+    ("LISTEN_FDS", "How many descriptors from 3 on are sockets for the container (sd_listen_fds(3))."),
+    ("NOTIFY_SOCKET", "Who is told when the container says that it is ready (sd_notify(3))."),
+)
 
 DETAILS = {
     "checkpoint": """\
