@@ -23,6 +23,11 @@ CONTAINERS = ("container_life", "container_options", "load")
 # Name of the engine: its module and class, and the modules with its operations.
 ENGINES = {
     "podman": ("podman", "Podman", (*CONTAINERS, "podman_more", "podman_options", "podman_pods")),
+    "podman-rootless": (
+        "podman_rootless",
+        "PodmanRootless",
+        ("container_life", "container_options", "podman_rootless_operations"),
+    ),
     "docker-userns": ("docker", "DockerUserns", (*CONTAINERS, "docker_more", "docker_build")),
     "docker": ("docker", "Docker", (*CONTAINERS, "docker_more", "docker_build", "docker_services")),
     "containerd": ("containerd", "Containerd", ("containerd_operations",)),

@@ -1,25 +1,25 @@
 """podman and docker: the life of a container."""
 
 from conformance.engine.base import until
-from conformance.engine.containers import ContainerEngine
+from conformance.engine.containers import ALL, WITH_CGROUPS, ContainerEngine
 from conformance.engine.operation import operation
 
 LOOP = ("img", "sh", "-c", 'trap "echo got-term; exit 7" TERM; echo up; while :; do sleep 0.1; done')
 
 
-@operation("podman docker docker-userns", "run in the foreground", core=True)
+@operation(ALL, "run in the foreground", core=True)
 def run(engine: ContainerEngine) -> None:
     assert engine.run("img", "echo", "hello") == "hello\n"
 
 
-@operation("podman docker docker-userns", "run: the exit status")
+@operation(ALL, "run: the exit status")
 def status(engine: ContainerEngine) -> None:
     engine.run("img", "sh", "-c", "exit 42", status=42)
     engine.run("img", "/no/such/program", status=127)
     engine.run("img", "/etc/passwd", status=126)
 
 
-@operation("podman docker docker-userns", "run -it", core=True)
+@operation(ALL, "run -it", core=True)
 def terminal(engine: ContainerEngine) -> None:
     done = engine.terminal("run", "--rm", "-it", "--network", "none", "img", "sh", "-c", "sleep 0.3; tty; stty size")
     assert done.returncode == 0
@@ -27,12 +27,12 @@ def terminal(engine: ContainerEngine) -> None:
     assert "33 77" in done.stdout
 
 
-@operation("podman docker docker-userns", "run -i with input")
+@operation(ALL, "run -i with input")
 def standard_input(engine: ContainerEngine) -> None:
     assert engine.ok("run", "--rm", "-i", "--network", "none", "img", "cat", input="typed\n") == "typed\n"
 
 
-@operation("podman docker docker-userns", "run -d, logs, wait", core=True)
+@operation(ALL, "run -d, logs, wait", core=True)
 def detached(engine: ContainerEngine) -> None:
     name = engine.detached("img", "sh", "-c", "echo working; exit 3")
     assert engine.ok("wait", name).strip() == "3"
@@ -40,7 +40,7 @@ def detached(engine: ContainerEngine) -> None:
     engine.remove(name)
 
 
-@operation("podman docker docker-userns", "exec", core=True)
+@operation(ALL, "exec", core=True)
 def execute(engine: ContainerEngine) -> None:
     name = engine.detached(*LOOP)
     assert engine.ok("exec", name, "echo", "inside") == "inside\n"
@@ -52,7 +52,7 @@ def execute(engine: ContainerEngine) -> None:
     engine.remove(name)
 
 
-@operation("podman docker docker-userns", "exec -it")
+@operation(ALL, "exec -it")
 def execute_terminal(engine: ContainerEngine) -> None:
     name = engine.detached(*LOOP)
     done = engine.terminal("exec", "-it", name, "sh", "-c", "sleep 0.3; tty; stty size")
@@ -61,7 +61,7 @@ def execute_terminal(engine: ContainerEngine) -> None:
     engine.remove(name)
 
 
-@operation("podman docker docker-userns", "stop", core=True)
+@operation(ALL, "stop", core=True)
 def stop(engine: ContainerEngine) -> None:
     name = engine.detached(*LOOP)
     engine.wait_log(name, "up")
@@ -70,7 +70,7 @@ def stop(engine: ContainerEngine) -> None:
     engine.remove(name)
 
 
-@operation("podman docker docker-userns", "kill")
+@operation(ALL, "kill")
 def kill(engine: ContainerEngine) -> None:
     name = engine.detached(*LOOP)
     engine.ok("kill", "--signal", "KILL", name)
@@ -78,7 +78,7 @@ def kill(engine: ContainerEngine) -> None:
     engine.remove(name)
 
 
-@operation("podman docker docker-userns", "pause and unpause", core=True)
+@operation(WITH_CGROUPS, "pause and unpause", core=True)
 def pause(engine: ContainerEngine) -> None:
     name = engine.detached(*LOOP)
     engine.ok("pause", name)
@@ -88,14 +88,14 @@ def pause(engine: ContainerEngine) -> None:
     engine.remove(name)
 
 
-@operation("podman docker docker-userns", "rm -f of a paused container")
+@operation(WITH_CGROUPS, "rm -f of a paused container")
 def remove_paused(engine: ContainerEngine) -> None:
     name = engine.detached(*LOOP)
     engine.ok("pause", name)
     engine.remove(name)
 
 
-@operation("podman docker docker-userns", "restart")
+@operation(ALL, "restart")
 def restart(engine: ContainerEngine) -> None:
     name = engine.detached(*LOOP)
     engine.ok("restart", "--time", "0", name)
@@ -103,7 +103,7 @@ def restart(engine: ContainerEngine) -> None:
     engine.remove(name)
 
 
-@operation("podman docker docker-userns", "update", core=True)
+@operation(WITH_CGROUPS, "update", core=True)
 def update(engine: ContainerEngine) -> None:
     name = engine.detached(*LOOP)
     engine.ok("update", "--memory", "64m", *engine.swap("128m"), name)
@@ -112,21 +112,21 @@ def update(engine: ContainerEngine) -> None:
     engine.remove(name)
 
 
-@operation("podman docker docker-userns", "top")
+@operation(ALL, "top")
 def top(engine: ContainerEngine) -> None:
     name = engine.detached("img", "sleep", "1000")
     assert "sleep 1000" in engine.ok("top", name, *engine.top_columns)
     engine.remove(name)
 
 
-@operation("podman docker docker-userns", "stats")
+@operation(WITH_CGROUPS, "stats")
 def stats(engine: ContainerEngine) -> None:
     name = engine.detached(*LOOP)
     assert name in engine.ok("stats", "--no-stream", "--format", "{{.Name}} {{.CPUPerc}}", name)
     engine.remove(name)
 
 
-@operation("podman docker docker-userns", "cp and diff")
+@operation(ALL, "cp and diff")
 def copy(engine: ContainerEngine) -> None:
     name = engine.detached(*LOOP)
     engine.ok("cp", str(engine.file("copied", "text\n")), f"{name}:/copied")
@@ -135,7 +135,7 @@ def copy(engine: ContainerEngine) -> None:
     engine.remove(name)
 
 
-@operation("podman docker docker-userns", "commit")
+@operation(ALL, "commit")
 def commit(engine: ContainerEngine) -> None:
     name = engine.detached(*LOOP)
     engine.ok("exec", name, "touch", "/committed")
@@ -144,7 +144,7 @@ def commit(engine: ContainerEngine) -> None:
     engine.remove(name)
 
 
-@operation("podman docker docker-userns", "attach")
+@operation(ALL, "attach")
 def attach(engine: ContainerEngine) -> None:
     name = engine.detached("img", "sh", "-c", "sleep 1; echo attached; exit 4")
     assert "attached" in engine.call("attach", name).stdout

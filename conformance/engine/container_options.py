@@ -7,11 +7,10 @@ import urllib.request
 
 from conformance.engine.base import until
 from conformance.engine.container_life import LOOP
-from conformance.engine.containers import ContainerEngine
+from conformance.engine.containers import ALL, WITH_CGROUPS, ContainerEngine
 from conformance.engine.operation import operation
 
 BOTH = "podman docker"
-ALL = "podman docker docker-userns"
 SYS_ADMIN, CHOWN = 1 << 21, 1 << 0
 # Allows everything but mkdir, which ends with the error of another call.
 PROFILE = {
@@ -85,7 +84,7 @@ def capabilities(engine: ContainerEngine) -> None:
     assert effective(engine, "--cap-drop", "ALL") == 0
 
 
-@operation(ALL, "run with limits", core=True)
+@operation(WITH_CGROUPS, "run with limits", core=True)
 def limits(engine: ContainerEngine) -> None:
     name = engine.detached("--memory", "64m", "--cpus", "0.5", "--cpu-shares", "512", "--pids-limit", "50", *LOOP)
     assert limit(engine, name, "memory/memory.limit_in_bytes", "memory.max") == str(64 << 20)
@@ -94,7 +93,7 @@ def limits(engine: ContainerEngine) -> None:
     engine.remove(name)
 
 
-@operation(ALL, "run out of memory")
+@operation(WITH_CGROUPS, "run out of memory")
 def out_of_memory(engine: ContainerEngine) -> None:
     name = engine.detached("--memory", "16m", "img", "tail", "/dev/zero")
     assert engine.ok("wait", name).strip() == "137"

@@ -2,6 +2,10 @@
 
 from conformance.engine.base import Engine, until
 
+# Words for `operation`: the engines for what needs no cgroup, and for what does.
+ALL = "podman podman-rootless docker docker-userns"
+WITH_CGROUPS = "podman docker docker-userns"
+
 
 class ContainerEngine(Engine):
     """An engine whose command knows run, exec, inspect, logs and rm."""

@@ -36,6 +36,12 @@ class Podman(ContainerEngine):
     def start(self) -> None:
         """Writes the configuration and imports the image."""
         self.needs("podman", "conmon")
+        self.configure()
+        add_user(self.folder, "containers", 3998, 1000000, 1 << 20)  # whose ids --userns=auto gives away
+        self.import_images()
+
+    def configure(self) -> None:
+        """Writes the configuration, of which the environment tells."""
         for name in ("run", "networks", "volumes", "tmp"):
             (self.folder / name).mkdir(exist_ok=True)
         configuration = self.folder / "containers.conf"
@@ -44,23 +50,30 @@ class Podman(ContainerEngine):
         policy = self.folder / ".config/containers/policy.json"
         policy.parent.mkdir(parents=True, exist_ok=True)
         policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
-        add_user(self.folder, "containers", 3998, 1000000, 1 << 20)  # whose ids --userns=auto gives away
         self.environment.update(CONTAINERS_CONF=str(configuration), TMPDIR=str(self.folder / "tmp"))
+
+    def import_images(self) -> None:
+        """Makes `img`, and what keeps a pod."""
         for name, command in (("img", "/bin/sh"), ("pause", "/bin/sleep 1000000")):
             changes = ("--change", f"CMD {json.dumps(command.split())}", "--change", f"ENV {SEARCH_PATH}")
             self.ok("import", *changes, str(self.image), f"localhost/{name}", timeout=120)
 
     def stop(self) -> None:
         """Removes pods, containers and volumes first."""
-        self.call("pod", "rm", "--all", "--force", "--time", "0")
-        self.call("rm", "--all", "--force", "--time", "0")
-        self.call("volume", "rm", "--all", "--force")
-        self.call("network", "prune", "--force")
+        if "CONTAINERS_CONF" in self.environment:
+            self.remove_all()
         super().stop()
         remove_user()
         for name in (PARENT, "libpod_parent"):
             remove_cgroups(f"{name}/conmon")
             remove_cgroups(name)
+
+    def remove_all(self) -> None:
+        """Removes what operations have left."""
+        self.call("pod", "rm", "--all", "--force", "--time", "0")
+        self.call("rm", "--all", "--force", "--time", "0")
+        self.call("volume", "rm", "--all", "--force")
+        self.call("network", "prune", "--force")
 
     def arguments(self) -> list[str]:
         """The state's places."""
