@@ -27,6 +27,7 @@ def systemctl(*args: str) -> str:
 @pytest.fixture
 def unit() -> Iterator[str]:
     yield UNIT
+    systemctl("kill", "--signal=KILL", f"{UNIT}.service")  # the first process of a container does not mind SIGTERM
     systemctl("stop", f"{UNIT}.socket", f"{UNIT}.service")
     systemctl("reset-failed", f"{UNIT}.service")
 
