@@ -35,6 +35,7 @@ ENGINES = {
     "buildah": ("buildah", "Buildah", ("buildah_operations",)),
 }
 PACKAGE = "conformance.engine"
+END = "the end: no process and no cgroup is left"
 
 
 class Chosen(NamedTuple):
@@ -109,13 +110,20 @@ def engine_outcomes(name: str, folder: Path, runtime: Path, image: Path, chosen:
     folder.mkdir(mode=0o755)
     engine: Engine = getattr(importlib.import_module(f"{PACKAGE}.{module}"), kind)(folder, runtime, image)
     try:
+        outcomes = attempted(engine, wanted)
+    finally:
+        end = performed(engine, Operation(name, END, lambda one: one.stop(), True, 60), len(wanted) + 1)
+        shutil.rmtree(folder, ignore_errors=True)
+    return [*outcomes, end]
+
+
+def attempted(engine: Engine, wanted: list[Operation]) -> list[Outcome]:
+    """The operations, or none of them where the engine cannot run."""
+    try:
         engine.start()
         return [performed(engine, one, number) for number, one in enumerate(wanted, 1)]
     except CannotRun as reason:
-        return [Outcome(number, name, "", one.name, SKIP, str(reason)) for number, one in enumerate(wanted, 1)]
-    finally:
-        engine.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        return [Outcome(number, engine.name, "", one.name, SKIP, str(reason)) for number, one in enumerate(wanted, 1)]
 
 
 def performed(engine: Engine, one: Operation, number: int) -> Outcome:

@@ -26,6 +26,8 @@ class Engine:
     command = ""
     package = ""
     program = ""
+    # The cgroups at the top that it puts its own into; what was there before it is left alone.
+    parents: tuple[str, ...] = ()
 
     def __init__(self, folder: Path, runtime: Path, image: Path) -> None:
         self.folder = folder
@@ -34,13 +36,17 @@ class Engine:
         self.environment: dict[str, str] = {"PATH": PATH, "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder / "run")}
         self.numbers = itertools.count(1)
         self.daemons: list[subprocess.Popen[bytes]] = []
+        self.known = self.cgroups()
 
     def start(self) -> None:
         """Makes it ready, with the image as `img`.  Raises CannotRun where it is not installed or cannot run."""
         raise NotImplementedError
 
     def stop(self) -> None:
-        """Removes what its containers left, ends its daemons, unmounts what it has mounted."""
+        """Removes what its containers left, ends its daemons, unmounts what it has mounted.
+
+        Raises AssertionError when a process or a cgroup with processes stays.
+        """
         for daemon in reversed(self.daemons):
             daemon.terminate()
             try:
@@ -49,8 +55,18 @@ class Engine:
                 daemon.kill()
                 daemon.wait()
         self.daemons.clear()
-        self.settle()
-        unmount_below(self.folder)
+        try:
+            self.settle()
+        finally:
+            unmount_below(self.folder)
+            for path in sorted(self.cgroups() - self.known, reverse=True):  # those below a cgroup before it
+                subprocess.run(["rmdir", path], capture_output=True)
+        left = self.cgroups() - self.known
+        assert not left, f"cgroups are left: {left}"
+
+    def cgroups(self) -> set[Path]:
+        """All that is in the cgroups of its name."""
+        return {path for name in self.parents for path in cgroups_below(name)}
 
     def settle(self) -> None:
         """Waits for what comes after a container's end: conmon's clean-up, shims.  AssertionError when it stays."""
@@ -177,11 +193,10 @@ def unmount_below(folder: Path) -> None:
             subprocess.run(["umount", "--lazy", point], capture_output=True)
 
 
-def remove_cgroups(name: str) -> None:
-    """Removes the empty cgroups of that name at the top of every hierarchy: those that an engine puts its own into."""
-    for folder in (CGROUPS, *CGROUPS.iterdir()):
-        if (folder / name).is_dir():
-            subprocess.run(["rmdir", folder / name], capture_output=True)
+def cgroups_below(name: str) -> set[Path]:
+    """The cgroup of that name at the top of every hierarchy, and all below it."""
+    tops = [folder / name for folder in (CGROUPS, *CGROUPS.iterdir()) if (folder / name).is_dir()]
+    return {path for top in tops for path in (top, *top.rglob("*")) if path.is_dir()}
 
 
 def is_file_system(path: "os.PathLike[str]", kind: str) -> bool:

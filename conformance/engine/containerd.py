@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from conformance.engine.base import Engine, is_file_system, quote, remove_cgroups, until
+from conformance.engine.base import Engine, is_file_system, quote, until
 from conformance.engine.containerd_daemon import start_containerd
 from conformance.engine.image_archive import write_archive
 
@@ -17,6 +17,7 @@ class Containerd(Engine):
     name = "containerd"
     program = "ctr"
     package = "containerd"
+    parents = (NAMESPACE,)
 
     def start(self) -> None:
         """Starts containerd and imports the image."""
@@ -31,7 +32,6 @@ class Containerd(Engine):
             for name in self.call("container", "list", "--quiet").stdout.split():
                 self.remove(name)
         super().stop()
-        remove_cgroups(NAMESPACE)
 
     def arguments(self) -> list[str]:
         """The socket, and a namespace of our own: it names the cgroups."""

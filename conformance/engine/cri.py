@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.engine import cri_messages
-from conformance.engine.base import Engine, is_file_system, remove_cgroups, run, told, until
+from conformance.engine.base import Engine, is_file_system, run, told, until
 from conformance.engine.containerd_daemon import start_containerd
 from conformance.engine.image_archive import write_archive
 from conformance.engine.operation import CannotRun
@@ -60,6 +60,7 @@ class Cri(Engine):
     name = "cri"
     program = PYTHON
     package = "containerd"
+    parents = (PARENT,)
 
     def start(self) -> None:
         """Starts containerd, imports the images, waits for the plugin and the network."""
@@ -86,7 +87,6 @@ class Cri(Engine):
             for pod in self.ask("ListPodSandbox", "Empty").items:
                 self.remove_pod(pod.id)
         super().stop()
-        remove_cgroups(PARENT)
 
     def arguments(self) -> list[str]:
         """The client and the socket."""
@@ -133,6 +133,7 @@ class Pod:
         self.cri = cri
         self.configuration = cri.pod_configuration(cri.new_name(), linux)
         self.id = ""
+        self.logs: dict[str, str] = {}
 
     def __enter__(self) -> "Pod":
         """Runs it."""
@@ -154,7 +155,9 @@ class Pod:
         named = {"metadata": {"name": name}, "image": {"image": IMAGE}, "log_path": f"{name}.log"}
         configuration = {**named, "command": command, "linux": linux or OWN_PROCESSES, **more}
         values = {"pod_sandbox_id": self.id, "config": configuration, "sandbox_config": self.configuration}
-        return str(self.cri.ask("CreateContainer", "", **values).container_id)
+        container = str(self.cri.ask("CreateContainer", "", **values).container_id)
+        self.logs[container] = f"{name}.log"
+        return container
 
     def start(self, *command: str, linux: "Mapping[str, object] | None" = None, **more: object) -> str:
         """The id of a running container."""
@@ -174,14 +177,14 @@ class Pod:
     def output(self, *command: str, linux: "Mapping[str, object] | None" = None, **more: object) -> str:
         """What a container's command writes, which ends with status 0."""
         container = self.start(*command, linux=linux, **more)
-        status, told = self.ended(container), self.log()
+        status, told = self.ended(container), self.log(container)
         assert status.exit_code == 0, f"status {status.exit_code}: {told}"
         return told
 
-    def log(self) -> str:
-        """What the newest container has written: the log without times and streams."""
-        newest = max((self.cri.folder / "logs").glob("*.log"), key=lambda path: path.stat().st_ctime_ns)
-        return "".join(line.split(" ", 3)[3] for line in newest.read_text().splitlines(keepends=True))
+    def log(self, container: str) -> str:
+        """What a container has written: its log without times and streams."""
+        lines = (self.cri.folder / "logs" / self.logs[container]).read_text().splitlines(keepends=True)
+        return "".join(line.split(" ", 3)[3] for line in lines)
 
     def execute(self, container: str, *command: str, status: int = 0) -> str:
         """The output of ExecSync, whose command ends with the status."""

@@ -34,7 +34,7 @@ def life(cri: Cri) -> None:
         assert pod.container(container).state == CREATED
         cri.ask("StartContainer", container_id=container)
         assert pod.container(container).state == RUNNING
-        until(lambda: pod.log() == "up\n", "the log")
+        until(lambda: pod.log(container) == "up\n", "the log")
         cri.ask("StopContainer", container_id=container, timeout=10)
         assert pod.ended(container).exit_code == 7
         cri.ask("RemoveContainer", "ContainerRequest", container_id=container)

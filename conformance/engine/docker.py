@@ -2,7 +2,7 @@
 
 import json
 
-from conformance.engine.base import is_file_system, remove_cgroups, until
+from conformance.engine.base import is_file_system, until
 from conformance.engine.containerd_daemon import search_path, start_containerd
 from conformance.engine.containers import ContainerEngine
 from conformance.engine.host_users import add_user, remove_user
@@ -15,6 +15,7 @@ class Docker(ContainerEngine):
     name = "docker"
     program = "/usr/bin/docker"
     package = "docker.io"
+    parents = ("docker",)
     # Options of dockerd.
     options: tuple[str, ...] = ()
     top_columns = ("-o", "pid,args")
@@ -63,7 +64,6 @@ class Docker(ContainerEngine):
             if listed:
                 self.call("rm", "--force", "--volumes", *listed)
         super().stop()
-        remove_cgroups("docker")
 
     def arguments(self) -> list[str]:
         """The socket."""

@@ -2,7 +2,7 @@
 
 import json
 
-from conformance.engine.base import is_file_system, remove_cgroups
+from conformance.engine.base import is_file_system
 from conformance.engine.containers import ContainerEngine
 from conformance.engine.host_users import add_user, remove_user
 from conformance.engine.image_archive import SEARCH_PATH
@@ -32,6 +32,7 @@ class Podman(ContainerEngine):
     name = "podman"
     program = "podman"
     package = "podman"
+    parents = (PARENT, "libpod_parent")
 
     def start(self) -> None:
         """Writes the configuration and imports the image."""
@@ -64,9 +65,6 @@ class Podman(ContainerEngine):
             self.remove_all()
         super().stop()
         remove_user()
-        for name in (PARENT, "libpod_parent"):
-            remove_cgroups(f"{name}/conmon")
-            remove_cgroups(name)
 
     def remove_all(self) -> None:
         """Removes what operations have left."""
