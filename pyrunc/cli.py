@@ -25,6 +25,9 @@ MAX_PRESERVED = 256
 # Commands that start processes, or have the helper start them, and so must not pass on what they inherited.
 _STARTING = ("create", "delete", "exec", "mounts", "restore", "run", "start")
 
+# Commands that are about no container: a user who has no place for their state can call them.
+_WITHOUT_STATE = ("completion", "features", "setup", "spec", "validate")
+
 
 def entry() -> "NoReturn":
     """The process's main function: never returns, and leaves nothing to finalise."""
@@ -66,7 +69,8 @@ def main(argv: list[str]) -> int:
         words = known.arguments.split()
         if "<container-id>" in words:
             container_id = invocation.arguments[words.index("<container-id>")]
-        invocation.root = state_root(settings)
+        if command not in _WITHOUT_STATE:
+            invocation.root = state_root(settings)
         if command in _STARTING:
             _close_inherited(_preserved(invocation))
         return _perform(invocation)

@@ -95,3 +95,12 @@ def test_devices_that_are_bound_already(bundle: BundleFactory, users: InNamespac
     made.config["mounts"][-1]["options"] = ["bind"]
     seen = see(users, given(made.save()))["stat"]["/dev/null"]
     assert (seen["major"], seen["minor"], seen["mode"]) == (1, 3, 0o666)
+
+
+def test_commands_about_no_container_need_no_place_for_state(runtime: Path) -> None:
+    user = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", "env", "-i", "PATH=/usr/bin:/bin", runtime]
+    features = subprocess.run([*user, "features"], capture_output=True, text=True)
+    assert features.returncode == 0, features
+    listed = subprocess.run([*user, "list"], capture_output=True, text=True)
+    assert listed.returncode == 1
+    assert "XDG_RUNTIME_DIR is not set" in listed.stderr
