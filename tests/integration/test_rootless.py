@@ -98,7 +98,10 @@ def test_devices_that_are_bound_already(bundle: BundleFactory, users: InNamespac
 
 
 def test_commands_about_no_container_need_no_place_for_state(runtime: Path) -> None:
-    user = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", "env", "-i", "PATH=/usr/bin:/bin", runtime]
+    user = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", "env", "-i", "PATH=/usr/bin:/bin"]
+    if subprocess.run([*user, "test", "-x", runtime]).returncode:
+        pytest.skip("the checkout is not open to other users")
+    user.append(str(runtime))
     features = subprocess.run([*user, "features"], capture_output=True, text=True)
     assert features.returncode == 0, features
     listed = subprocess.run([*user, "list"], capture_output=True, text=True)
