@@ -61,12 +61,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None:
-    """Says what was left behind, after the tests' own summary."""
-    if left_behind:
-        terminalreporter.section("left behind by this run", red=True, bold=True)
-        for line in left_behind:
-            terminalreporter.line(line)
+def pytest_unconfigure() -> None:
+    """Says what was left behind, as the very last: it is why a run fails whose tests all passed."""
+    for line in left_behind:
+        print(line, file=sys.stderr)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
