@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--leaks",
         choices=["own", "all"],
         default="own",
-        help="what must not stay behind: this run's own objects, or anything (when nothing else uses the machine)",
+        help="what must not stay behind: this run's own objects, or all of pyrunc's (when nobody else works with it)",
     )
     parser.addoption("--runtime", metavar="PATH", help="the pyrunc command to test (default: build/pyrunc)")
 
@@ -56,8 +56,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     processes.reap_adopted(set())
     leaks.remove_corpus_parents()
-    left_behind.extend(leaks.difference(before_run, leaks.picture(), session.config.getoption("--leaks")))
-    if left_behind and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+    left, others = leaks.lasting(before_run, session.config.getoption("--leaks"))
+    left_behind.extend(others + left)
+    if left and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -3,10 +3,14 @@
 Each kind is a function that lists what there is, as text that says where to look.  Two scopes:
 
 own    what carries this run's name or descends from it: right while others work on the same machine
-all    everything that pyrunc could have made, whoever did: for a run that has the machine to itself
+all    everything that is pyrunc's by its name, whoever made it: for a run that has the machine to itself
+
+What is new and nobody's by name (a mount, an interface, a cgroup of another program's) is said and fails nothing.
 """
 
+import gc
 import os
+import time
 from collections.abc import Callable, Iterable
 
 from tests.support import processes
@@ -133,14 +137,31 @@ def picture() -> dict[str, set[str]]:
     return {kind: look() for kind, look in KINDS.items()}
 
 
-def difference(before: dict[str, set[str]], after: dict[str, set[str]], scope: str) -> list[str]:
-    """What is there now and was not before, one line each, within the scope ("own" or "all")."""
-    return [
-        f"{kind} left behind: {item}"
-        for kind in KINDS
-        for item in sorted(after[kind] - before[kind])
-        if scope == "all" or kind in OWN_BY_NATURE or is_own(kind, item)
-    ]
+def difference(before: dict[str, set[str]], after: dict[str, set[str]]) -> list[tuple[str, str]]:
+    """What is there now and was not before, by kind."""
+    return [(kind, item) for kind in KINDS for item in sorted(after[kind] - before[kind])]
+
+
+def lasting(before: dict[str, set[str]], scope: str, timeout: float = 5.0) -> tuple[list[str], list[str]]:
+    """What stayed behind within the scope ("own" or "all"), and what is new besides: one line each.
+
+    What goes away by itself within `timeout` seconds did not stay; descriptors that only a cycle of references holds
+    are closed first.
+    """
+    gc.collect()
+    deadline = time.monotonic() + timeout
+    while True:
+        new = difference(before, picture())
+        left = [(kind, item) for kind, item in new if is_within(scope, kind, item)]
+        if not left or time.monotonic() > deadline:
+            others = [f"{kind} of unknown origin: {item}" for kind, item in new if (kind, item) not in left]
+            return [f"{kind} left behind: {item}" for kind, item in left], others
+        time.sleep(0.1)
+
+
+def is_within(scope: str, kind: str, item: str) -> bool:
+    """Whether the check looks at it."""
+    return kind in OWN_BY_NATURE or is_own(kind, item) or (scope == "all" and "pyrunc" in item)
 
 
 def is_own(kind: str, item: str) -> bool:
