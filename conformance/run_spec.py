@@ -10,11 +10,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+from conformance import upstream
 from conformance.report import page, table, tap
 from conformance.report.outcome import FAIL, Outcome, Run
 
 HERE = Path(__file__).resolve().parent
 RUNTIME_HELP = "the runtime, also with global options ('crun --cgroup-manager=disabled'); may be repeated"
+UPSTREAM_HELP = "run the validation programs of opencontainers/runtime-tools, too, which are built in this folder"
+LIMIT_HELP = "how long each of these may take (default: 60)"
 CHECKS = HERE / "checks"
 PYTEST = (
     "-q",
@@ -30,20 +33,30 @@ PYTEST = (
 
 
 def main(argv: "list[str] | None" = None) -> int:
-    """Performs one command line; 1 when a MUST failed or, with --prove, a check could not be made to fail."""
+    """Performs one command line; 1 when a MUST or an upstream program failed or, with --prove, a check could not be
+    made to fail."""
     options = parsed(argv)
-    runs = []
+    runtimes = []
     for name in options.runtime or ["build/pyrunc"]:
         program, *arguments = shlex.split(name)
         found = shutil.which(program)
         if found is None:
             print(f"conformance/spec: {program}: no such command", file=sys.stderr)
             return 2
-        runs.append(checked([str(Path(found).absolute()), *arguments], options.prove, options.select))
+        runtimes.append([str(Path(found).absolute()), *arguments])
+    try:
+        suite = upstream.suite(Path(options.upstream)) if options.upstream else None
+    except upstream.NoPrograms as error:
+        print(f"conformance/spec: {error}", file=sys.stderr)
+        return 2
+    runs = []
+    for runtime in runtimes:
+        runs.append(checked(runtime, options.prove, options.select))
+        if suite is not None:
+            runs[-1].outcomes += upstream.outcomes(suite, runtime, options.upstream_limit)
     write(options, runs)
-    return int(
-        any(one.result == FAIL and (options.prove or one.level == "MUST") for run in runs for one in run.outcomes)
-    )
+    counting = ("MUST", "SHOULD") if options.prove else ("MUST", upstream.LEVEL)
+    return int(any(run.count(FAIL, level) for run in runs for level in counting))
 
 
 def parsed(argv: "list[str] | None") -> argparse.Namespace:
@@ -52,10 +65,15 @@ def parsed(argv: "list[str] | None") -> argparse.Namespace:
     parser.add_argument("--runtime", action="append", metavar="PATH", help=RUNTIME_HELP)
     parser.add_argument("--prove", action="store_true", help="show instead that each check notices a broken runtime")
     parser.add_argument("--select", metavar="WORDS", default="", help="only the checks that pytest -k selects")
+    parser.add_argument("--upstream", metavar="DIR", help=UPSTREAM_HELP)
+    parser.add_argument("--upstream-limit", metavar="SECONDS", type=float, default=60, help=LIMIT_HELP)
     parser.add_argument("--tap", metavar="FILE", help="write TAP (- for stdout); one runtime only")
     parser.add_argument("--json", metavar="FILE", help="write JSON")
     parser.add_argument("--html", metavar="FILE", help="write one self-contained HTML page")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.prove and options.upstream:
+        parser.error("--prove is for the checks, not for --upstream")
+    return options
 
 
 def checked(runtime: list[str], prove: bool, select: str) -> Run:

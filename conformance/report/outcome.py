@@ -9,6 +9,15 @@ SKIP = "skip"
 
 
 @dataclass
+class Point:
+    """One line of a program's own report.  result: PASS, FAIL or SKIP; reason: what the program says of it."""
+
+    result: str
+    title: str
+    reason: str = ""
+
+
+@dataclass
 class Outcome:
     """One line of a report.
 
@@ -16,6 +25,7 @@ class Outcome:
     result:  PASS, FAIL or SKIP
     reason:  why it failed or was left out
     seconds: how long it took
+    points:  the lines that it is made of, where a program has reported them
     """
 
     number: int
@@ -25,6 +35,7 @@ class Outcome:
     result: str
     reason: str = ""
     seconds: float = 0.0
+    points: list[Point] = field(default_factory=list)
 
 
 @dataclass
@@ -43,9 +54,3 @@ class Run:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Run":
-        """The reverse of as_dict."""
-        outcomes = [Outcome(**one) for one in values["outcomes"]]
-        return cls(values["runtime"], values["version"], values["host"], outcomes)

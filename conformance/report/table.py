@@ -20,9 +20,10 @@ def show(runs: list[Run]) -> None:
                     f"{one.number} {one.level} {one.section}: {one.title}", style=STYLE[one.result], markup=False
                 )
                 console.print(f"    {one.result}: {reason}", markup=False, highlight=False)
-    counts = Table("runtime", "MUST passed", "MUST failed", "SHOULD passed", "SHOULD failed", "left out")
+    levels = list(dict.fromkeys(("MUST", "SHOULD", *(one.level for run in runs for one in run.outcomes))))
+    counts = Table("runtime", *(f"{level} {what}" for level in levels for what in ("passed", "failed")), "left out")
     for run in runs:
-        numbers = [run.count(result, level) for level in ("MUST", "SHOULD") for result in (PASS, FAIL)]
+        numbers = [run.count(result, level) for level in levels for result in (PASS, FAIL)]
         counts.add_row(run.version, *(str(number) for number in numbers), str(run.count(SKIP)))
     console.print(counts)
 
