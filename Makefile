@@ -3,7 +3,7 @@
 # Variables: PYTHON=  the interpreter to build for (default: the one found that starts fastest)
 #            VENV=    a virtual environment to use as it is, instead of making .venv
 #            PREFIX= DESTDIR=  where to install (default: /usr/local)
-#            SECONDS= how long `make fuzz` looks
+#            MINUTES= FUZZER=  how long `make fuzz` lets each fuzzer look, and which (default: 60, all)
 #            RUNTIME= what `make conformance` and `make conformance-engines` check
 #            TESTS=   what `make test` and `make test-vm` run (files, folders, pytest options)
 SHELL := /bin/bash
@@ -131,12 +131,12 @@ bench: build ## compare with runc and crun
 	@$(PY) tests/bench/run.py
 
 .PHONY: fuzz
-fuzz: environment ## feed the helper's decoder with malformed messages for SECONDS=60
+fuzz: build ## look for inputs that break something: MINUTES=60 each, FUZZER= only these; writes build/fuzz
 	@tools/requirements fuzz
-	@mkdir -p build/fuzz/found
-	@clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -o build/fuzz/message \
-	    tests/fuzz/message_fuzzer.c csrc/message.c csrc/init_setup.c
-	@build/fuzz/message -max_total_time=$(or $(SECONDS),60) -max_len=65536 -artifact_prefix=build/fuzz/ build/fuzz/found
+ifneq ($(origin VENV),command line)
+	@$(PY) tools/make_venv.py $(VENV) fuzz || echo "no atheris for this interpreter: inputs are not chosen by coverage"
+endif
+	@$(PY) -m tests.fuzz.run --minutes $(or $(MINUTES),60) $(FUZZER)
 
 .PHONY: test-vm
 test-vm: ## the integration tests on cgroup v2 under systemd, in a virtual machine (slow; builds it first)

@@ -7,7 +7,8 @@ caller) cannot do, so that `create` would fail here.  host.py beside this asks t
 import os
 
 from pyrunc import host
-from pyrunc.cgroups.plan import directories, plan_limits
+from pyrunc.cgroups.devices import device_rules
+from pyrunc.cgroups.plan import directories, plan_devices, plan_limits
 from pyrunc.errors import ConfigError, PyruncError
 from pyrunc.facts import read_facts
 from pyrunc.namespaces import without_own_user
@@ -103,7 +104,11 @@ def examine(report: Report, config: "Config", bundle: str, facts: "HostFacts") -
     paths: "dict[str, str]" = {}
     collect.problem("/linux/cgroupsPath", lambda: paths.update(cgroup_paths(config, facts)))
     plan_mounts(collect, config, bundle, facts, paths)
-    for name, value in (linux.get("resources") or {}).items():
+    resources: Config = linux.get("resources") or {}
+    devices = "/linux/resources/devices"
+    if collect.problem(devices, lambda: device_rules(resources.get("devices") or [])):
+        collect.warning(devices, lambda: plan_devices(resources, paths, facts.rootless_cgroups))
+    for name, value in resources.items():
         part = {name: value}
         collect.warning(f"/linux/resources/{name}", lambda part=part: plan_limits(part, paths, facts.cgroup))  # type: ignore[misc]
     if "process" in config:
@@ -169,21 +174,26 @@ class Collector:
     def __init__(self, report: Report) -> None:
         self.report = report
 
-    def problem(self, pointer: str, part: "Callable[[], object]", keep_pointer: bool = False) -> None:
-        """What is refused is wrong everywhere.  keep_pointer: the error's own place is not that of config.json."""
-        self._run(self.report.problems, pointer, part, keep_pointer)
+    def problem(self, pointer: str, part: "Callable[[], object]", keep_pointer: bool = False) -> bool:
+        """What is refused is wrong everywhere.  keep_pointer: the error's own place is not that of config.json.
+
+        Whether nothing was refused.
+        """
+        return self._run(self.report.problems, pointer, part, keep_pointer)
 
     def warning(self, pointer: str, part: "Callable[[], object]") -> None:
         """What is refused is refused by this host."""
         self._run(self.report.warnings, pointer, part, False)
 
-    def _run(self, findings: "list[Finding]", pointer: str, part: "Callable[[], object]", keep_pointer: bool) -> None:
+    def _run(self, findings: "list[Finding]", pointer: str, part: "Callable[[], object]", keep_pointer: bool) -> bool:
         try:
             part()
         except PyruncError as error:
             if error.place and not keep_pointer:
                 pointer = pointer_of(error.place)
             findings.append((pointer, ": ".join(text for text in (error.operation, error.reason) if text)))
+            return False
+        return True
 
 
 def pointer_of(place: str) -> str:

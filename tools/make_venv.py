@@ -1,9 +1,9 @@
 """Makes the virtual environment of a checkout, or completes the one that is there.
 
-usage: PYTHON make_venv.py VENV      PYTHON is the interpreter that it will be made from (>= 3.11)
+usage: PYTHON make_venv.py VENV [EXTRA...]      PYTHON is the interpreter that it will be made from (>= 3.11)
 
-Installs what pyproject.toml names: the dependencies and those of the `dev` extra.  An environment that works is never
-made anew, only given what it lacks.
+Installs what pyproject.toml names: the dependencies, and those of the `dev` extra and of the named ones.  An
+environment that works is never made anew, only given what it lacks.
 """
 
 import importlib.metadata
@@ -17,10 +17,10 @@ PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 QUESTION = "import sys; print(sys.version_info >= (3, 11) and sys.prefix != sys.base_prefix)"
 
 
-def wanted() -> list[str]:
+def wanted(extras: list[str]) -> list[str]:
     """The requirements as pip takes them."""
     project = tomllib.loads(PYPROJECT.read_text())["project"]
-    return [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    return [*project["dependencies"], *(one for extra in extras for one in project["optional-dependencies"][extra])]
 
 
 def works(python: Path) -> bool:
@@ -43,10 +43,10 @@ def lacks(folder: Path, requirements: list[str]) -> bool:
 
 
 def main() -> None:
-    """Makes or completes the environment that the only argument names."""
+    """Makes or completes the environment that the first argument names."""
     folder = Path(sys.argv[1])
     python = folder / "bin" / "python"
-    requirements = wanted()
+    requirements = wanted(["dev", *sys.argv[2:]])
     if not works(python):
         print(f"making {folder} with {sys.executable}", file=sys.stderr)
         venv.create(folder, with_pip=True, clear=True)

@@ -107,7 +107,10 @@ def mapped_ids(config: "Section") -> "Problems":
     if not user or namespaces_of(config).get("user") != "":
         return
     linux = config["linux"]
-    asked = [("uidMappings", "/process/user/uid", user["uid"]), ("gidMappings", "/process/user/gid", user["gid"])]
+    asked = [
+        ("uidMappings", "/process/user/uid", user.get("uid", 0)),
+        ("gidMappings", "/process/user/gid", user.get("gid", 0)),
+    ]
     for index, gid in enumerate(user.get("additionalGids", ())):
         asked.append(("gidMappings", f"/process/user/additionalGids/{index}", gid))
     for key, pointer, id in asked:

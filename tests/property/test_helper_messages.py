@@ -14,7 +14,7 @@ from pyrunc import helper
 from pyrunc.errors import PyruncError
 from pyrunc.helper import records_of
 from pyrunc.setup import Setup
-from tests.support.protocol import Decoder, decoder_program, message_of
+from tests.support.protocol import Decoder, decoder_program, message_of, sample
 
 RELAXED = settings(
     deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -234,31 +234,6 @@ def test_descriptors(decoder: Decoder, root: "int | None", listener: bool, prese
     assert seen["preserve"] == by_kind.get(helper.FD_PRESERVE, [])
     assert seen["listener"] == (by_kind[helper.FD_LISTENER][0] if listener else -1)
     assert seen["root"] == ([0, -1] if root is None else [root, by_kind[root][0]])
-
-
-def sample() -> bytes:
-    """A message with every record."""
-    setup = minimal()
-    process = SimpleNamespace(
-        uid=1, gid=2, cwd="/", args=["a", "b"], env=["A=b"], rlimits=[(7, 1, 2)], umask=18, personality=0,
-        io_priority=1, scheduler=(0, 0, 1, 0, 0, 0, 0), memory_policy=(2, [0, 64]), no_new_privs=True,
-    )  # fmt: skip
-    setup.records = setup.records[1:]
-    setup.add_process(process)  # type: ignore[arg-type]
-    for tag in (helper.TAG_HOSTNAME, helper.TAG_DOMAINNAME, helper.TAG_KEYRING, helper.TAG_KEY_LABEL):
-        setup.add_string(tag, "name")
-    setup.add_number(helper.TAG_ROOT_PROPAGATION, 1 << 18)
-    setup.add_sysctl("kernel/hostname", "x")
-    setup.add_label("exec", "label")
-    setup.add_groups([1, 2, 3])
-    setup.add_terminal((24, 80), True)
-    setup.add_affinity([0, 1])
-    setup.add_seccomp(SimpleNamespace(flags=0, program=bytes(16)))  # type: ignore[arg-type]
-    setup.add_hooks([{"path": "/x", "args": ["x", "y"], "timeout": 3}, {"path": "/y"}], "{}", ["E=f"])
-    setup.records.append(helper.record(helper.TAG_NO_SETSID))
-    for kind in (helper.FD_PIVOT, helper.FD_LISTENER, helper.FD_PRESERVE):
-        setup.add_fd(kind, 5)
-    return message_of(setup)
 
 
 SAMPLE = sample()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from pyrunc import helper, launch
@@ -137,3 +138,28 @@ def smallest(*program: str) -> Setup:
     for argument in program or ("/bin/true",):
         setup.add_string(helper.TAG_ARG, argument)
     return setup
+
+
+def sample() -> bytes:
+    """A message with every record."""
+    setup = smallest()
+    process = SimpleNamespace(
+        uid=1, gid=2, cwd="/", args=["a", "b"], env=["A=b"], rlimits=[(7, 1, 2)], umask=18, personality=0,
+        io_priority=1, scheduler=(0, 0, 1, 0, 0, 0, 0), memory_policy=(2, [0, 64]), no_new_privs=True,
+    )  # fmt: skip
+    setup.records = setup.records[1:]
+    setup.add_process(process)  # type: ignore[arg-type]
+    for tag in (helper.TAG_HOSTNAME, helper.TAG_DOMAINNAME, helper.TAG_KEYRING, helper.TAG_KEY_LABEL):
+        setup.add_string(tag, "name")
+    setup.add_number(helper.TAG_ROOT_PROPAGATION, 1 << 18)
+    setup.add_sysctl("kernel/hostname", "x")
+    setup.add_label("exec", "label")
+    setup.add_groups([1, 2, 3])
+    setup.add_terminal((24, 80), True)
+    setup.add_affinity([0, 1])
+    setup.add_seccomp(SimpleNamespace(flags=0, program=bytes(16)))  # type: ignore[arg-type]
+    setup.add_hooks([{"path": "/x", "args": ["x", "y"], "timeout": 3}, {"path": "/y"}], "{}", ["E=f"])
+    setup.records.append(helper.record(helper.TAG_NO_SETSID))
+    for kind in (helper.FD_PIVOT, helper.FD_LISTENER, helper.FD_PRESERVE):
+        setup.add_fd(kind, 5)
+    return message_of(setup)
