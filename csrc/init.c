@@ -34,6 +34,7 @@ void leave_host_proc(void)
 
 static void apply(struct setup *setup)
 {
+    begin_phase(setup, PHASE_ROOT);
     if (!setup->no_setsid && setsid() < 0 && errno != EPERM)
         fail(errno, "setsid", NULL);
     join_keyring(setup);
@@ -43,11 +44,13 @@ static void apply(struct setup *setup)
     if (setup->domainname && setdomainname(setup->domainname, __builtin_strlen(setup->domainname)) < 0)
         fail(errno, "setdomainname", NULL);
     write_sysctls(setup);
+    begin_phase(setup, PHASE_SETTINGS);
     open_console(setup);
     set_scheduling(setup);
     /* After the last use of procfs nothing of the host is open any more but the control socket. */
     set_labels(setup);
     leave_host_proc();
+    begin_phase(setup, PHASE_FILES);
     use_own_dev_null();
     give_stdio_to_user(setup);
     add_home(setup);
@@ -141,9 +144,11 @@ int main(void)
     apply(&setup);
     const char *program = setup.arg_count > 0 ? find_program(&setup) : NULL;
 
+    rest_capabilities(&setup); /* for as long as others have to act */
     prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
     reply(MESSAGE_READY, NULL, 0, -1);
     wait_for_start(&setup);
+    wake_capabilities(&setup);
     if (!program)
         fail(EINVAL, "start", "there is no process to start");
 

@@ -113,10 +113,27 @@ void join_keyring(const struct setup *setup);
 void set_scheduling(const struct setup *setup);
 void set_labels(const struct setup *setup);
 void set_identity(const struct setup *setup);
-void set_final_capabilities(const struct setup *setup);
 void set_final_limits(const struct setup *setup);
 bool enter_directory(const struct setup *setup);
 void recheck_directory(const struct setup *setup, bool entered);
+
+/* init_capabilities.c */
+enum phase {
+    PHASE_ROOT,     /* keyring, root, names, sysctls */
+    PHASE_SETTINGS, /* terminal, scheduling, LSM label */
+    PHASE_FILES,    /* what is opened of the image; the identity */
+};
+
+/* Drops all capabilities but these; what is not there stays away. */
+void keep_capabilities(uint64_t mask);
+/* Drops what neither the steps from this phase on nor the program need. */
+void begin_phase(const struct setup *setup, enum phase phase);
+/* The program's sets, and what load_seccomp needs. */
+void take_capabilities(const struct setup *setup);
+/* Nothing is effective while somebody else has to act; and back again. */
+void rest_capabilities(const struct setup *setup);
+void wake_capabilities(const struct setup *setup);
+void set_final_capabilities(const struct setup *setup);
 
 /* init_seccomp.c */
 void start_handing_over(const struct setup *setup);

@@ -29,8 +29,17 @@ struct join_request {
     uint32_t nstype[MESSAGE_MAX_FDS];
     size_t count;
     uint32_t new_namespaces;
+    uint64_t keep;
     bool fork, dumpable, wait_time;
 };
+
+static uint64_t capabilities_in(const struct record *record)
+{
+    uint64_t mask;
+    if (!record_copy(record, &mask, sizeof mask))
+        fail(EPROTO, "message", "keep");
+    return mask;
+}
 
 static void write_oom_score_adj(const struct record *record)
 {
@@ -74,6 +83,9 @@ static void decode_join(const struct message *message, struct join_request *requ
             break;
         case TAG_OOM_SCORE_ADJ:
             write_oom_score_adj(&record);
+            break;
+        case TAG_KEEP:
+            request->keep = capabilities_in(&record);
             break;
         default:
             fail(EPROTO, "message", "unknown record");
@@ -125,7 +137,7 @@ static void go_on_in_child(void)
  * suffice, after it with the privileges it gives. */
 void join(const struct message *message)
 {
-    struct join_request request = {0};
+    struct join_request request = {.keep = ~0ull};
     decode_join(message, &request);
     bool joined[MESSAGE_MAX_FDS] = {false};
     bool dumpable = request.dumpable && request.new_namespaces & CLONE_NEWUSER;
@@ -166,6 +178,8 @@ void join(const struct message *message)
         fail(errno, "make namespaces", NULL);
     if (request.wait_time)
         ask(WAIT_TIME_OFFSETS);
+    /* Before we are among processes that may be allowed to trace us: what we hold then could be theirs. */
+    keep_capabilities(request.keep);
     if (among_others)
         leave_host_proc();
     if (request.fork)
@@ -238,6 +252,7 @@ void prepare(const struct message *message)
     size_t offset = 0;
     int more, proc = -1;
     size_t used = 0;
+    uint64_t keep = ~0ull;
     while ((more = message_next(message->body, message->size, &offset, &record)) > 0) {
         if (record.tag == TAG_TASKS) {
             if (used == message->fd_count)
@@ -250,12 +265,15 @@ void prepare(const struct message *message)
             bring_up_loopback();
         } else if (record.tag == TAG_PROC) {
             proc = make_proc(message);
+        } else if (record.tag == TAG_KEEP) {
+            keep = capabilities_in(&record);
         } else if (record.tag != TAG_PROC_OPTION) {
             fail(EPROTO, "message", "unknown record");
         }
     }
     if (more < 0 || used != message->fd_count)
         fail(EPROTO, "message", "malformed");
+    keep_capabilities(keep);
     reply(MESSAGE_PREPARED, NULL, 0, proc);
     if (proc >= 0)
         close(proc);

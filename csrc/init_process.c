@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <linux/keyctl.h>
 #include <linux/magic.h>
 #include <linux/mount.h>
@@ -180,40 +179,12 @@ void set_final_limits(const struct setup *setup)
     }
 }
 
-static void set_capabilities(const struct record_capabilities *sets)
-{
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[2];
-    for (int i = 0; i < 2; i++) {
-        data[i].effective = (uint32_t)(sets->effective >> (32 * i));
-        data[i].permitted = (uint32_t)(sets->permitted >> (32 * i));
-        data[i].inheritable = (uint32_t)(sets->inheritable >> (32 * i));
-    }
-    if (syscall(SYS_capset, &header, data) < 0)
-        fail(errno, "apply capabilities", NULL);
-}
-
-static bool keeps_sys_admin(const struct setup *setup)
-{
-    return setup->seccomp && !setup->no_new_privs;
-}
-
-static void raise_ambient(const struct setup *setup)
-{
-    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
-        fail(errno, "clear the ambient capabilities", NULL);
-    for (unsigned long number = 0; number < 64; number++)
-        if (setup->capabilities.ambient >> number & 1 &&
-            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0) < 0)
-            fail(errno, "raise the ambient capabilities", NULL);
-}
-
 /* Bounding set, groups, ids, then the capabilities that remain: each step needs what the next takes away. */
 void set_identity(const struct setup *setup)
 {
-    struct record_capabilities sets = setup->capabilities;
+    const uint64_t bounding = setup->capabilities.bounding;
     for (unsigned long number = 0; number < 64; number++)
-        if (!(sets.bounding >> number & 1) && prctl(PR_CAPBSET_DROP, number, 0, 0, 0) < 0 && errno != EINVAL)
+        if (!(bounding >> number & 1) && prctl(PR_CAPBSET_DROP, number, 0, 0, 0) < 0 && errno != EINVAL)
             fail(errno, "drop from the bounding set", NULL);
     if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
         fail(errno, "keep capabilities", NULL);
@@ -228,18 +199,7 @@ void set_identity(const struct setup *setup)
     die_with_parent();
     if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
         fail(errno, "keep capabilities", NULL);
-    if (keeps_sys_admin(setup)) {
-        sets.permitted |= 1ull << CAP_SYS_ADMIN;
-        sets.effective |= 1ull << CAP_SYS_ADMIN;
-    }
-    set_capabilities(&sets);
-    raise_ambient(setup);
-}
-
-void set_final_capabilities(const struct setup *setup)
-{
-    if (keeps_sys_admin(setup))
-        set_capabilities(&setup->capabilities);
+    take_capabilities(setup);
 }
 
 /* The raw call says "(unreachable)/..." for a directory outside the root, which a cwd through an open

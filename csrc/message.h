@@ -53,6 +53,7 @@ enum record_tag {
                        * privileges: it writes the maps, and its builder joins us */
     TAG_WAIT_TIME = 5, /* empty: send MESSAGE_WAIT for the time namespace's offsets */
     TAG_OOM_SCORE_ADJ = 6, /* i32: written by the process itself, before it is non-dumpable */
+    TAG_KEEP = 7, /* u64: the capabilities to keep when the order is done; of MESSAGE_PREPARE, too */
 
     /* MESSAGE_PREPARE */
     TAG_CGROUP_NAMESPACE = 16, /* empty: unshare it now */

@@ -32,6 +32,7 @@ from pyrunc.process_start import (
     write_pid_file,
 )
 from pyrunc.record import CREATED, Record, pid_start_time, spec_state, timestamp
+from pyrunc.security.capabilities import MAKING, kept
 from pyrunc.security.lsm import check_mount_label
 from pyrunc.setup import Setup
 from pyrunc.spec.check import check_config
@@ -148,8 +149,9 @@ class Creation:
             systemd_unit.start(plan.cgroup.scope, plan.cgroup.paths, self.facts.cgroup, process.pid)
             self.make_cgroups()
             born = self.facts.cgroup.version == 2
+        keep = kept(plan.capabilities, MAKING)
         if plan.namespaces.staged:
-            orders = () if self.facts.privileged else (helper.record(helper.TAG_DUMPABLE),)
+            orders = (keep,) if self.facts.privileged else (keep, helper.record(helper.TAG_DUMPABLE))
             try:
                 process.enter(plan.namespaces, opened, orders)
             except PyruncError as error:
@@ -170,7 +172,7 @@ class Creation:
             set_oom_score(process.pid, plan.process.oom_score_adj, "process.oomScoreAdj")
         moves, files = own_moves(plan.cgroup.paths)
         try:
-            process.channel.send(helper.PREPARE, [*moves, *preparations(plan.namespaces.new)], files)
+            process.channel.send(helper.PREPARE, [keep, *moves, *preparations(plan.namespaces.new)], files)
         finally:
             close_all(files)
         if plan.filesystem:

@@ -33,7 +33,7 @@ from pyrunc.process_start import (
     write_pid_file,
 )
 from pyrunc.record import open_process
-from pyrunc.security.capabilities import ALL, plan_capabilities
+from pyrunc.security.capabilities import ALL, ENTERING, SYS_ADMIN, SYS_CHROOT, kept, plan_capabilities
 from pyrunc.setup import Setup
 from pyrunc.state import StateDirectory
 
@@ -173,9 +173,21 @@ class Execution:
             for kind in self.record.namespaces:
                 if kind != "user" or self.in_userns:
                     flags |= TYPES[kind][0]
-            process.enter(NamespacePlan(0, [], [], [], []), [(flags, target)] if flags else [])
+            keep = kept(self.capabilities, self.own_steps())
+            process.enter(NamespacePlan(0, [], [], [], []), [(flags, target)] if flags else [], (keep,))
         finally:
             posix.close(target)
+
+    def own_steps(self) -> int:
+        """The capabilities that the helper needs once it is among the container's processes, which may be allowed to
+        trace it: what it holds then could be theirs."""
+        steps = ENTERING
+        if self.record.namespaces.get("mount") != "":
+            steps |= SYS_CHROOT
+        filtered = (self.config.get("linux") or {}).get("seccomp") and not self.settings.no_new_privs
+        if filtered or self.settings.apparmor_profile or self.settings.selinux_label:
+            steps |= SYS_ADMIN  # to load the filter; to mount a procfs of its own
+        return steps
 
     def send_setup(self, process: Helper) -> None:
         """Everything about the process, as for the container's first one, without what concerns the container."""

@@ -129,7 +129,7 @@ class Helper:
 
         plan:   what to make there, and with which mappings and offsets
         opened: what to join, (CLONE_NEW* flags, descriptor of a namespace or pidfd), from `open_namespaces`
-        orders: further records (TAG_DUMPABLE, TAG_OOM_SCORE_ADJ)
+        orders: further records (TAG_DUMPABLE, TAG_OOM_SCORE_ADJ, TAG_KEEP)
 
         With a pid or time namespace among them a child of the helper goes on: `pid` and `pidfd` are then its.
         """

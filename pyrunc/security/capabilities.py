@@ -1,5 +1,7 @@
 """process.capabilities -> five bit masks (spec: config.md, "Linux Process"; capabilities(7))."""
 
+from pyrunc.helper import TAG_KEEP, record, u64
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,6 +55,14 @@ CAP_SETPCAP = 8
 ALL = (1 << len(NAMES)) - 1
 
 _BITS = {name: 1 << number for number, name in enumerate(NAMES)}
+
+# What pyrunc-init's own steps need after an order that is not its last (csrc/init_capabilities.c says what is for
+# what): to become the user, with files of the image and real-time policies on the way; to make a container.
+_ENTERING = ("CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "SETGID", "SETUID", "SETPCAP", "SYS_NICE")
+_MAKING = ("SYS_ADMIN", "SYS_CHROOT", "NET_ADMIN", "SYS_RESOURCE")
+ENTERING = sum(_BITS[f"CAP_{name}"] for name in _ENTERING)
+MAKING = ENTERING | sum(_BITS[f"CAP_{name}"] for name in _MAKING)
+SYS_ADMIN, SYS_CHROOT = _BITS["CAP_SYS_ADMIN"], _BITS["CAP_SYS_CHROOT"]
 
 
 class CapabilitySets:
@@ -164,6 +174,11 @@ def add_capabilities(process: "Mapping[str, Any]", names: "Iterable[str]") -> "d
         present = sets.get(kind) or []
         sets[kind] = [*present, *(name for name in names if name not in present)]
     return {**process, "capabilities": sets}
+
+
+def kept(sets: CapabilitySets, steps: int) -> bytes:
+    """The record that lets pyrunc-init keep what the process is to have and what its own steps need (masks)."""
+    return record(TAG_KEEP, u64(sets.permitted | sets.inheritable | steps))
 
 
 def _warning(text: str, names: "list[str]") -> str:

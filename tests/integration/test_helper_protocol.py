@@ -107,6 +107,8 @@ RECORDS = {
     "join of no number": (helper.JOIN, [record(helper.TAG_NEW, b"x")], "new"),
     "unknown record of join": (helper.JOIN, [record(helper.TAG_ARG, text("x"))], "unknown record"),
     "cut record of join": (helper.JOIN, [u32(helper.TAG_NEW, 400)], "malformed"),
+    "half a mask of capabilities": (helper.JOIN, [record(helper.TAG_KEEP, u32(1))], "keep"),
+    "no mask of capabilities": (helper.PREPARE, [record(helper.TAG_KEEP)], "keep"),
     "unknown record of prepare": (helper.PREPARE, [record(helper.TAG_ARG, text("x"))], "unknown record"),
     "cut record of prepare": (helper.PREPARE, [u32(helper.TAG_PROC, 4)], "malformed"),
     "empty set-up": (helper.SETUP, [], "record 051"),
