@@ -53,4 +53,6 @@ int sh_poll_all(const int *fds, int *events, int count, int timeout_ms);
 
 int sh_ioctl(int fd, unsigned long request, long argument);
 
+int sh_probe(const char *name);
+
 #endif

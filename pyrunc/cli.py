@@ -3,6 +3,7 @@
 import _signal
 import posix
 import sys
+from errno import EBADF, ENOSYS, EPERM
 
 from pyrunc import log, options, pathnames
 from pyrunc.errors import PyruncError, from_os_error
@@ -170,7 +171,24 @@ def _close_inherited(preserved: int) -> None:
     last = 2**32 - 1
     if preserved:
         _stay_above(3 + min(preserved, MAX_PRESERVED))
-    syscalls.close_range(min(3 + preserved, last), last, close_range_cloexec)
+    first = min(3 + preserved, last)
+    try:
+        syscalls.close_range(first, last, close_range_cloexec)
+    except OSError as error:
+        if error.errno not in (ENOSYS, EPERM):
+            raise
+        _close_listed(first)
+
+
+def _close_listed(first: int) -> None:
+    """The same where close_range(2) cannot be called: one by one, while no other thread could open more."""
+    for number in map(int, posix.listdir("/proc/self/fd")):
+        try:
+            if number >= first:
+                posix.set_inheritable(number, False)
+        except OSError as error:
+            if error.errno != EBADF:  # the listing's own
+                raise
 
 
 def _stay_above(first: int) -> None:

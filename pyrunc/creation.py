@@ -77,6 +77,10 @@ class Creation:
             directory = f"{root}/{id}/{NOTIFY_DIRECTORY}" if options.notify_socket else ""
             config = amend(config, options.listen_fds, directory)
         self.facts = read_facts(options.rootless, options.systemd_cgroup, options.no_cgroups)
+        if self.facts.calls_in_doubt:
+            from pyrunc.kernel_calls import check_calls
+
+            check_calls(mounting=True)
         self.plan = Plan(config, id, bundle, self.facts, options.no_pivot)
         check_seccomp_agent(config, bundle)
         check_mount_label(config)

@@ -87,6 +87,10 @@ class Execution:
         self.pidfd_socket = pidfd_socket
         self.preserve_fds = preserve_fds
         self.facts = read_facts()
+        if self.facts.calls_in_doubt:
+            from pyrunc.kernel_calls import check_calls
+
+            check_calls(mounting=False)
         process = {**process, **inherited(self.config.get("process") or {}, process)}
         self.settings = plan_process(process, self.config.get("linux"))
         self.in_userns = "user" in record.namespaces and has_own(record, "user")

@@ -1,7 +1,9 @@
 """What a plan needs to know of the host, read once and passed as one value, so that planning touches nothing."""
 
 import posix
+from errno import ENOSYS
 
+from pyrunc import syscalls
 from pyrunc.cgroups.layout import detect
 from pyrunc.state_root import in_user_namespace
 
@@ -22,10 +24,12 @@ class HostFacts:
     permitted:  the runtime's own permitted capabilities, a bit mask
     bounding:   its bounding set
     gid:        its effective group
+    calls_in_doubt: some system call may be refused: `kernel_calls` says whether one is
     """
 
     __slots__ = (
         "bounding",
+        "calls_in_doubt",
         "cgroup",
         "gid",
         "last_cap",
@@ -55,6 +59,7 @@ class HostFacts:
         self.bounding = bounding
         self.gid = gid
         self.no_cgroups = False
+        self.calls_in_doubt = False
         self.systemd: SystemdFacts | None = None
 
 
@@ -64,12 +69,15 @@ def read_facts(rootless: str = "auto", systemd_cgroup: bool = False, no_cgroups:
     systemd_cgroup: the cgroups are systemd's to make, which is asked, too;  no_cgroups: there are to be none.
     Raises OSError when procfs is not mounted, PyruncError when there is no systemd to ask.
     """
-    permitted, bounding = own_capabilities()
+    status = read("/proc/self/status")
+    permitted, bounding = hex_field(status, b"\nCapPrm:"), hex_field(status, b"\nCapBnd:")
     privileged = posix.geteuid() == 0
     without = not privileged or in_user_namespace() if rootless == "auto" else rootless == "true"
     gid = 0 if privileged else posix.getegid()
     facts = HostFacts(detect(), privileged, last_capability(), permitted, bounding, rootless_cgroups=without, gid=gid)
     facts.no_cgroups = no_cgroups
+    # A seccomp filter is on us, or the kernel is older than the newest of them.
+    facts.calls_in_doubt = b"\nSeccomp:\t2" in status or syscalls.probe("mount_setattr") == ENOSYS
     if systemd_cgroup:
         from pyrunc.cgroups.systemd import SYSTEM, USER
         from pyrunc.cgroups.systemd_bus import read_systemd
@@ -78,13 +86,8 @@ def read_facts(rootless: str = "auto", systemd_cgroup: bool = False, no_cgroups:
     return facts
 
 
-def own_capabilities() -> tuple[int, int]:
-    """The calling process's permitted and bounding sets (/proc/self/status)."""
-    status = read("/proc/self/status")
-    return hex_field(status, b"\nCapPrm:"), hex_field(status, b"\nCapBnd:")
-
-
 def hex_field(status: bytes, name: bytes) -> int:
+    """A field of /proc/self/status, as the permitted and bounding sets are there."""
     start = status.index(name) + len(name)
     return int(status[start : status.index(b"\n", start)], 16)
 

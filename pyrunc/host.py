@@ -10,6 +10,7 @@ import socket
 import stat
 
 from pyrunc.errors import PyruncError
+from pyrunc.kernel_calls import check_calls
 from pyrunc.namespaces import TYPES
 from pyrunc.resctrl import find_root
 from pyrunc.rootless import refusals
@@ -30,6 +31,15 @@ CAP_SYS_RESOURCE = 1 << 24
 NO_FILE_SYSTEM = ("", "bind", "none", "cgroup")
 # Hooks that run on the host's file system; those of startContainer are the container's.
 HOST_HOOKS = ("prestart", "createRuntime", "createContainer", "poststart", "poststop")
+
+
+def calls(config: "Config", facts: "HostFacts") -> "Warnings":
+    """System calls that an old kernel or a seccomp filter refuses: no container can be made then."""
+    if facts.calls_in_doubt:
+        try:
+            check_calls(mounting=True)
+        except PyruncError as error:
+            yield "", f"{error}: {error.hint}"
 
 
 def namespaces(config: "Config", facts: "HostFacts") -> "Warnings":
@@ -145,7 +155,7 @@ def resctrl(config: "Config", facts: "HostFacts") -> "Warnings":
             yield "/linux/intelRdt", error.reason
 
 
-CHECKS = (namespaces, users, mounts, sysctls, labels, limits, hooks, listener, network_devices, resctrl)
+CHECKS = (calls, namespaces, users, mounts, sysctls, labels, limits, hooks, listener, network_devices, resctrl)
 
 
 def text_of(path: str) -> str:

@@ -6,7 +6,7 @@ from _signal import pidfd_send_signal
 from errno import EACCES, EINVAL, ENOSYS, EPERM
 
 from pyrunc import helper, log, pathnames, syscalls
-from pyrunc.errors import PyruncError, from_os_error
+from pyrunc.errors import PyruncError, SystemCallError, from_os_error
 from pyrunc.namespaces import (
     CLONE_NEWCGROUP,
     CLONE_NEWPID,
@@ -80,7 +80,7 @@ def executable_memory() -> int:
         return posix.memfd_create("pyrunc-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC)
     except OSError as error:
         if error.errno != EINVAL:
-            raise
+            raise SystemCallError(error.errno or 0, "memfd_create") from error
         return posix.memfd_create("pyrunc-init", MFD_CLOEXEC | MFD_ALLOW_SEALING)
 
 

@@ -12,6 +12,7 @@ import posix
 from pyrunc import builder, cgroups, pathnames, syscalls
 from pyrunc.errors import ConfigError, InvalidTransition, PyruncError, from_os_error
 from pyrunc.fastjson import dumps
+from pyrunc.kernel_calls import check_calls
 from pyrunc.launch import spawn_with, user_namespace
 from pyrunc.liveness import not_entered, status_of
 from pyrunc.namespaces import BUILDER_NAMESPACES, CLONE_NEWNS, CLONE_NEWUSER, TYPES, NamespacePlan, without_own_user
@@ -90,6 +91,7 @@ def load(state: StateDirectory, mounts: "Mounts", verb: str) -> "tuple[Record, d
         raise InvalidTransition(f"cannot {verb} a {status} container")
     if "mount" not in record.namespaces:
         raise PyruncError(f"cannot {verb} a container without a mount namespace", hint="its mounts are the host's")
+    check_calls(mounting=True)
     config = parse(state.read(CONFIG_FILE), CONFIG_FILE)
     check(mounts, without_own_user(config))
     return record, config

@@ -5,7 +5,7 @@ A pid alone names whatever process has the number now; with the start time it na
 
 import posix
 import time
-from errno import EINVAL, ENOENT, ESRCH
+from errno import EINVAL, ENOENT, ENOSYS, EPERM, ESRCH
 
 from pyrunc import fastjson, syscalls
 from pyrunc.errors import PyruncError, UnusableState
@@ -189,6 +189,10 @@ def open_process(pid: int, start_time: int) -> "int | None":
     except OSError as error:
         if error.errno in (ESRCH, EINVAL, ENOENT):  # the last two: the number is that of a thread now
             return None
+        if error.errno in (ENOSYS, EPERM):  # from a seccomp filter on us
+            from pyrunc.kernel_calls import lacking
+
+            raise lacking({"pidfd_open": error.errno}) from error
         raise
     same = False
     try:

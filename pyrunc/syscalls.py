@@ -286,3 +286,9 @@ def poll_all(wanted: "list[tuple[int, int]]", timeout_ms: int) -> list[int]:
 def ioctl(fd: int, request: int, argument: int = 0) -> int:
     """ioctl(2) with an integer argument."""
     return check(lib.sh_ioctl(fd, request, argument), "ioctl")
+
+
+def probe(name: str) -> int:
+    """The errno of a system call that is made with arguments which it cannot accept: ENOSYS, or what an outer seccomp
+    filter says, where it cannot be made at all."""
+    return -int(lib.sh_probe(encode(name)))

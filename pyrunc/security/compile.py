@@ -23,7 +23,7 @@ except (ImportError, RuntimeError, OSError) as error:
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any
+    from typing import IO, Any
 
 SCMP_ACT_ALLOW = pyseccomp.ALLOW
 SCMP_ACT_LOG = pyseccomp.LOG
@@ -259,9 +259,20 @@ def _part_of_another(arch: int, name: str) -> bool:
     return _MULTIPLEXED[0] <= int(pyseccomp.resolve_syscall(arch, name)) <= _MULTIPLEXED[1]
 
 
+def _unnamed() -> "IO[bytes]":
+    """An empty file that nobody else can open: in memory, or where that is refused in the folder for such files."""
+    try:
+        return open(os.memfd_create("seccomp", os.MFD_CLOEXEC), "r+b")
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EPERM):
+            raise
+        import tempfile
+
+        return tempfile.TemporaryFile()
+
+
 def _export(program: "pyseccomp.SyscallFilter") -> bytes:
-    descriptor = os.memfd_create("seccomp", os.MFD_CLOEXEC)
-    with open(descriptor, "rb") as file:
+    with _unnamed() as file:
         program.export_bpf(file)
         file.seek(0)
         return file.read()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.canary import Canary
+from tests.support.denied import Denied, DenyFactory, build_denied
 from tests.support.runtime import Pyrunc
 from tests.support.swapper import build_swapper
 from tests.support.weakened import Change, weakened
@@ -65,3 +66,15 @@ def snoop(session_folder: Path) -> Path:
 def swapper(session_folder: Path) -> Path:
     """The program that exchanges two names as fast as it can."""
     return build_swapper(session_folder)
+
+
+@pytest.fixture
+def deny(pyrunc: Pyrunc, session_folder: Path) -> DenyFactory:
+    """deny(error, calls) is `pyrunc` under a seccomp filter that denies these system calls; of: another command;
+    only: the commands that are called so."""
+    program = build_denied(session_folder)
+
+    def make(error: str, calls: str, only: "tuple[str, ...]" = (), of: "Pyrunc | None" = None) -> Denied:
+        return Denied(of or pyrunc, program, error, calls, only)
+
+    return make

@@ -103,6 +103,8 @@ def check(command: str, modules: set[str]) -> None:
     if command in ("create", "run"):
         used = CGROUP_VERSION[0] if "pyrunc.cgroups.v1" in rest else CGROUP_VERSION[1]
         rest -= used
+    if "\nSeccomp:\t2" in Path("/proc/self/status").read_text():
+        rest.discard("pyrunc.kernel_calls")  # these tests run under a filter, which may refuse something
     assert rest == {*ALWAYS, *BUDGET[command]}
 
 
