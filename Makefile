@@ -130,6 +130,11 @@ bench: build ## compare with runc and crun
 	@tools/requirements bench
 	@$(PY) tests/bench/run.py
 
+.PHONY: faults
+faults: build ## every fault at every moment, and commands at once with many seeds: the long form of tests/faults
+	@tools/requirements test
+	@PYRUNC_FAULTS=full $(PYTEST) --leaks=own tests/faults $(TESTS)
+
 .PHONY: fuzz
 fuzz: build ## look for inputs that break something: MINUTES=60 each, FUZZER= only these; writes build/fuzz
 	@tools/requirements fuzz

@@ -119,5 +119,11 @@ int sh_recv(int fd, char *data, size_t length, int *fds, int max_fds, int *count
                 close(passed);
         }
     }
+    if (message.msg_flags & MSG_CTRUNC) {
+        /* There was room for all: what is missing found no number in this process. */
+        while (*count > 0)
+            close(fds[--*count]);
+        return -EMFILE;
+    }
     return r;
 }

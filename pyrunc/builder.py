@@ -112,7 +112,10 @@ def start(
 
 def fork(work: "Callable[[int], None]") -> Builder:
     """Forks a builder that does `work`, which gets the socket to report to; what it raises is reported, too."""
-    ours, theirs = syscalls.socketpair(SOCK_SEQPACKET)
+    try:
+        ours, theirs = syscalls.socketpair(SOCK_SEQPACKET)
+    except OSError as error:
+        raise from_os_error(error, operation="start the builder") from error
     try:
         pid = posix.fork()
     except OSError as error:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FAILED = 1
 NO_SUCH_COMMAND = 3
 EXEC_FAILED = 255
+OUT_OF_MEMORY = b"pyrunc failed: cannot allocate memory\n"
 INTERRUPTED = 130
 
 # More descriptors than can be passed on at all (the container refuses them), and few enough to be numbers of some.
@@ -37,7 +38,11 @@ def entry() -> "NoReturn":
     _open_missing_standard_descriptors()
     # Ignored by the caller it would be ignored here, and no status of a child could be had.
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
-    status = main(sys.argv[1:])
+    try:
+        status = main(sys.argv[1:])
+    except MemoryError:  # on the way to say what went wrong
+        posix.write(2, OUT_OF_MEMORY)
+        status = FAILED
     posix._exit(status)
 
 
@@ -45,6 +50,7 @@ def main(argv: list[str]) -> int:
     """Performs one command line (without the program's name) and returns its exit status."""
     command = ""
     container_id = ""
+    no_memory = False
     try:
         settings, rest = options.parse_global(argv)
         log.configure(
@@ -87,9 +93,18 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         # Every expected failure arrives as PyruncError; this one at least keeps its path and reason.
         _report(command, container_id, from_os_error(error).at("internal error"))
+    except MemoryError:
+        no_memory = True
+    except ImportError as error:
+        # No descriptor, no memory, no disk: a module of ours cannot be loaded.
+        _report(command, container_id, PyruncError(str(error), operation="load a part of pyrunc"))
     except Exception as error:  # noqa: BLE001 a bug must not look like a container's output, nor hide its container
         what = f"internal error: {type(error).__name__}: {error}"
         _report(command, container_id, PyruncError(what, hint="this is a bug in pyrunc; --debug shows where"))
+    if no_memory:
+        # Not before: the exception held what led to it.
+        hint = "a limit on memory or address space is too low for pyrunc itself"
+        _report(command, container_id, PyruncError("cannot allocate memory", hint=hint))
     return EXEC_FAILED if command == "exec" else FAILED
 
 

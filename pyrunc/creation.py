@@ -337,10 +337,13 @@ class Creation:
             stopped = spec_state(self.record, "stopped", 0)
             for failure in run_runtime_hooks(self.plan.hooks["poststop"], stopped, "poststop", keep_going=True):
                 log.warn(str(failure))
-        if clean:
-            state.remove()
-        else:
-            state.close()  # the record says what there may be, for `delete --force`
+        try:
+            if clean:
+                state.remove()
+        except PyruncError as error:
+            log.warn(f"{self.plan.id}: not all could be cleaned up: {error}")
+        finally:
+            state.close()  # what is left, and the record of it, is for `delete --force`
 
     def remove_scope(self) -> None:
         """Has systemd forget the unit, if it made one."""

@@ -195,7 +195,10 @@ def spawn_flags(plan: NamespacePlan) -> int:
 
 def spawn_with(flags: int, cgroup_fd: int = -1) -> Helper:
     """Starts a helper in new namespaces (CLONE_NEW* flags) and, on cgroup v2, straight in its cgroup."""
-    ours, theirs = syscalls.socketpair()
+    try:
+        ours, theirs = syscalls.socketpair()
+    except OSError as error:
+        raise from_os_error(error, operation="start pyrunc-init") from error
     try:
         exe = open_helper()
         try:

@@ -8,7 +8,7 @@ import time
 from errno import EINVAL, ENOENT, ENOSYS, EPERM, ESRCH
 
 from pyrunc import fastjson, syscalls
-from pyrunc.errors import PyruncError, UnusableState
+from pyrunc.errors import PyruncError, UnusableState, from_os_error
 
 FORMAT = 1
 POLLIN = 0x1
@@ -159,18 +159,18 @@ def pid_start_time(pid: int, zombie: bool = False) -> "int | None":
     """When the process began, in clock ticks after boot (field 22 of /proc/PID/stat); None when it is gone.
 
     A zombie is gone (unless zombie is true), but not while other threads of the process live: then only its first
-    thread has ended.
+    thread has ended.  Raises PyruncError.
     """
     try:
         fd = posix.open(f"/proc/{pid}/stat", posix.O_RDONLY | posix.O_CLOEXEC)
-    except FileNotFoundError:
+        try:
+            stat = posix.read(fd, 4096)
+        finally:
+            posix.close(fd)
+    except (FileNotFoundError, ProcessLookupError):
         return None
-    try:
-        stat = posix.read(fd, 4096)
-    except ProcessLookupError:
-        return None
-    finally:
-        posix.close(fd)
+    except OSError as error:
+        raise from_os_error(error, operation="look at the container's process") from error
     # The second field, the name, is whatever the process likes, blanks and parentheses included: start after it.
     fields = stat[stat.rindex(b")") + 2 :].split()
     state, threads, start_time = fields[0], int(fields[17]), int(fields[19])
@@ -180,7 +180,7 @@ def pid_start_time(pid: int, zombie: bool = False) -> "int | None":
 def open_process(pid: int, start_time: int) -> "int | None":
     """A pidfd of the process that had this pid and began at start_time; None when it is gone or was another.
 
-    The pidfd is opened before the time is compared: what it refers to cannot change after that.
+    The pidfd is opened before the time is compared: what it refers to cannot change after that.  Raises PyruncError.
     """
     if pid <= 0:
         return None
@@ -193,7 +193,7 @@ def open_process(pid: int, start_time: int) -> "int | None":
             from pyrunc.kernel_calls import lacking
 
             raise lacking({"pidfd_open": error.errno}) from error
-        raise
+        raise from_os_error(error, operation=f"open process {pid}") from error
     same = False
     try:
         same = pid_start_time(pid) == start_time and not syscalls.poll(pidfd, POLLIN, 0)

@@ -61,17 +61,17 @@ def update(container: "Container", resources: "Resources", intel_rdt: "Resources
 
             # First: the files' own writers have the last word.
             operations = [*systemd_unit.changes(record, planned, layout), *operations]
+        config.setdefault("linux", {})["resources"] = merged(stored, changes)
+        if intel_rdt:
+            config["linux"]["intelRdt"] = {**(config["linux"].get("intelRdt") or {}), **intel_rdt}
+        document = dumps(config).encode()
         put_back = change_group(state, record, intel_rdt) if intel_rdt else None
         try:
-            perform_or_restore(operations)
+            perform_or_restore(operations, lambda: state.write(CONFIG_FILE, document))
         except BaseException:
             if put_back:
                 put_back()
             raise
-        config.setdefault("linux", {})["resources"] = merged(stored, changes)
-        if intel_rdt:
-            config["linux"]["intelRdt"] = {**(config["linux"].get("intelRdt") or {}), **intel_rdt}
-        state.write(CONFIG_FILE, dumps(config).encode())
 
 
 def change_group(state: StateDirectory, record: "Record", intel_rdt: "Resources") -> "Callable[[], None]":

@@ -19,19 +19,23 @@ gc.disable()
 sys.dont_write_bytecode = True
 sys.path[:0] = {first!r}
 sys.path += {last!r}
+try:
 """
 
 # See pack_modules.py.  0o2000000 is O_CLOEXEC.
 READ_PACK = """\
-import marshal, posix
-FD = posix.open({pack!r}, 0o2000000)
-HEAD = {head}
-LOADER, MAGIC, INDEX = marshal.loads(posix.pread(FD, HEAD, 0))
-exec(LOADER)
+    import marshal, posix
+    FD = posix.open({pack!r}, 0o2000000)
+    HEAD = {head}
+    LOADER, MAGIC, INDEX = marshal.loads(posix.pread(FD, HEAD, 0))
+    exec(LOADER)
 """
 
+# Whoever has no memory or no descriptors left is told so in a line, here as everywhere.
 ENTER = """\
-from pyrunc.cli import entry
+    from pyrunc.cli import entry
+except (ImportError, MemoryError, OSError) as error:
+    sys.exit(f"pyrunc failed: its own code cannot be loaded: {type(error).__name__}: {error}")
 entry()
 """
 

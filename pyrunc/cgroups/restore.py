@@ -13,6 +13,7 @@ from pyrunc.operations.base import perform_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from pyrunc.operations.base import Operation
@@ -41,8 +42,9 @@ FLAGS = {"memory.oom_control": "oom_kill_disable"}
 MAX_ATTEMPTS = 3  # as many values are checked against one another at most: quota, period and burst
 
 
-def perform_or_restore(operations: "list[Operation]") -> None:
-    """Performs the operations of a plan_update; when one fails, what they have changed is put back first.
+def perform_or_restore(operations: "list[Operation]", commit: "Callable[[], None]") -> None:
+    """Performs the operations of a plan_update and then `commit`, which notes that they are done; when one of them
+    fails, what was changed is put back first.
 
     Raises PyruncError for the first failure.  What cannot be put back is told as a warning.
     """
@@ -54,14 +56,17 @@ def perform_or_restore(operations: "list[Operation]") -> None:
             text = content(directory, file)
             if text is not None:
                 before[directory, file] = text
-    for count, operation in enumerate(operations):
-        try:
+    count = 0
+    try:
+        for operation in operations:
             perform_all([operation], nothing)
-        except BaseException:
-            for done in reversed(operations[:count]):
-                undo(done)
-            put_back(written, before)
-            raise
+            count += 1
+        commit()
+    except BaseException:
+        for done in reversed(operations[:count]):
+            undo(done)
+        put_back(written, before)
+        raise
 
 
 def undo(operation: "Operation") -> None:

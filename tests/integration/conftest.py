@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.bundles import Bundle, BundleFactory
 from tests.support.live import SLEEP, Live, in_userns
-from tests.support.ordinary_user import OrdinaryUser, given
+from tests.support.ordinary_user import OrdinaryUser, given, ordinary_user
 from tests.support.runtime import Pyrunc
 
 
@@ -41,16 +41,8 @@ def mounted_below(source: Path) -> Iterator[Path]:
 @pytest.fixture
 def user(runtime: Path, folder: Path) -> Iterator[OrdinaryUser]:
     """The command as an ordinary user has it."""
-    command = OrdinaryUser(runtime, folder)
-    try:
-        may = subprocess.run(command.as_user("test", "-x", str(runtime)))
-        if may.returncode:
-            pytest.skip("the checkout is not open to other users")
+    with ordinary_user(runtime, folder) as command:
         yield command
-        assert not command.delete_all()
-        assert command.containers() == []
-    finally:
-        command.close()
 
 
 @pytest.fixture

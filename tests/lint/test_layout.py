@@ -1,5 +1,6 @@
 """Habits of this project that no linter knows."""
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -40,3 +41,23 @@ def test_nothing_left_for_later() -> None:
         if pattern.search(line)
     ]
     assert not notes
+
+
+def test_no_wait_depends_on_the_time_of_day() -> None:
+    """The clock on the wall may be set at any moment: it is for the log and the date of a record, never for a wait."""
+    allowed = {"pyrunc/log.py": {"gmtime", "strftime"}, "pyrunc/record.py": {"time_ns", "gmtime"}}
+    wall = {"time", "time_ns", "gmtime", "localtime", "strftime", "clock_gettime", "clock_settime", "mktime", "ctime"}
+    found = []
+    for path in tracked("pyrunc/*.py"):
+        name = str(path.relative_to(CHECKOUT))
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            used: set[str] = set()
+            if isinstance(node, ast.ImportFrom) and node.module == "time":
+                used = {alias.name for alias in node.names}
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "time":
+                used = {node.attr}
+            elif isinstance(node, ast.Import | ast.ImportFrom) and "datetime" in ast.dump(node):
+                used = {"time"}
+            found += [f"{name}: time.{what}" for what in used & (wall - allowed.get(name, set()))]
+    assert not found

@@ -5,9 +5,12 @@ The name and the ids are in files that are bound over the host's in a mount name
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.support import processes
 from tests.support.bundles import Bundle
@@ -84,6 +87,21 @@ class OrdinaryUser(Pyrunc):
         self, *args: "str | os.PathLike[str]", env: "Mapping[str, str] | None" = None, **options: Any
     ) -> "subprocess.Popen[bytes]":
         return super().popen(*args, env=self.environment if env is None else env, **options)
+
+
+@contextmanager
+def ordinary_user(runtime: Path, folder: Path) -> Iterator[OrdinaryUser]:
+    """The command as an ordinary user has it; no container of his is left afterwards."""
+    command = OrdinaryUser(runtime, folder)
+    try:
+        may = subprocess.run(command.as_user("test", "-x", str(runtime)))
+        if may.returncode:
+            pytest.skip("the checkout is not open to other users")
+        yield command
+        assert not command.delete_all()
+        assert command.containers() == []
+    finally:
+        command.close()
 
 
 def given(made: Bundle, *, ranges: bool = False) -> Bundle:
