@@ -109,6 +109,8 @@ def open_or_make_file(root: int, path: str, mode: int = 0o755) -> int:
             if error.errno != ENOENT:
                 raise
         parts = split(path)
+        if not parts:
+            raise SystemCallError(ENOENT, "open", path)
         directory, _made = open_or_make_directory(root, "/".join(parts[:-1]) or ".")
         try:
             return _create(directory, parts[-1], mode)

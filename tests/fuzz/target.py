@@ -17,8 +17,6 @@ from typing import Any
 from tests.fuzz import mutate
 
 REGRESSIONS = Path(__file__).parent / "regressions"
-SECONDS = 1.0
-"""Processor time that one input may take."""
 MEGABYTES = 200
 """What an input may add to the process's largest size."""
 
@@ -29,6 +27,8 @@ class Target:
     name = ""
     needs_root = False
     words: tuple[str, ...] = ()
+    seconds = 1.0
+    """Processor time that one input may take."""
     strategy: Any = None
     """A hypothesis strategy of bytes, for a fuzzer that makes its inputs instead of changing seeds."""
 
@@ -56,7 +56,7 @@ class Target:
 
 
 class Hang(BaseException):
-    """An input took longer than SECONDS.  Not an Exception: nothing on the way up takes it for an error of its own."""
+    """An input took longer than it may.  Not an Exception: nothing on the way up takes it for an error of its own."""
 
 
 class Finding:
@@ -91,7 +91,7 @@ def observe(target: Target, data: bytes) -> "str | Finding":
     """Runs one input within its limits: what check() says, or a Finding."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
-        label = within(SECONDS, lambda: target.check(data))
+        label = within(target.seconds, lambda: target.check(data))
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10
         if grown > MEGABYTES:
             raise MemoryError(f"the input takes {grown} MB")
@@ -123,6 +123,11 @@ def regressions(name: str) -> list[Path]:
 def targets() -> dict[str, Target]:
     """All fuzzers in Python, by name."""
     from tests.fuzz.config_target import ConfigTarget, SchemaTarget
+    from tests.fuzz.json_target import JsonTarget
+    from tests.fuzz.options_target import OptionsTarget
+    from tests.fuzz.paths_target import PathsTarget
+    from tests.fuzz.setup_target import SetupTarget
 
-    found: list[Target] = [ConfigTarget(), SchemaTarget()]
+    kinds = (ConfigTarget, SchemaTarget, JsonTarget, OptionsTarget, PathsTarget, SetupTarget)
+    found: list[Target] = [kind() for kind in kinds]
     return {target.name: target for target in found}

@@ -48,6 +48,8 @@ def test_what_once_found_something(target: Target) -> None:
 class Broken(Target):
     """Finds everything that there is to find."""
 
+    seconds = 0.1
+
     def check(self, data: bytes) -> str:
         if data == b"hang":
             while True:
