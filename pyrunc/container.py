@@ -10,7 +10,7 @@ import posix
 from _signal import pidfd_send_signal
 from errno import ECONNREFUSED
 
-from pyrunc import cgroups, log, pathnames, syscalls
+from pyrunc import cgroups, log, pathnames
 from pyrunc.errors import ContainerNotFound, InvalidTransition, PyruncError, UnusableState, from_os_error
 from pyrunc.liveness import KILL_PATIENCE, kill_all, kill_process, no_process, remove_group, status_of
 from pyrunc.record import CREATING, Record, open_process, spec_state, state_dict
@@ -146,7 +146,7 @@ class Container:
             if not record.process:
                 raise no_process()
             try:
-                channel = Channel(syscalls.unix_connect(state.fd, START_SOCKET))
+                channel = Channel(state.connect(START_SOCKET))
             except OSError as error:
                 if error.errno == ECONNREFUSED:
                     # A start that was killed has started it: the program runs and listens no more.

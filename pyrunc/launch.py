@@ -5,7 +5,7 @@ import time
 from _signal import pidfd_send_signal
 from errno import EACCES, EINVAL, ENOSYS, EPERM
 
-from pyrunc import helper, log, pathnames, syscalls
+from pyrunc import _shim, helper, log, pathnames, syscalls
 from pyrunc.errors import PyruncError, SystemCallError, from_os_error
 from pyrunc.namespaces import (
     CLONE_NEWCGROUP,
@@ -16,6 +16,7 @@ from pyrunc.namespaces import (
     NamespacePlan,
 )
 
+AT_SYMLINK_NOFOLLOW = 0x100
 AT_EMPTY_PATH = 0x1000
 OPEN_TREE_CLONE = 1
 MOUNT_ATTR_RDONLY = 0x1
@@ -30,6 +31,7 @@ KILL_PATIENCE = 10.0
 POLLIN = 0x1
 
 HELPER_PATH = pathnames.join(pathnames.dirname(pathnames.abspath(__file__)), "pyrunc-init")
+EXTENSION_PATH = pathnames.abspath(_shim.__file__)
 
 
 def open_helper() -> int:
@@ -39,19 +41,46 @@ def open_helper() -> int:
     opening for writing is EROFS.  Who may not clone mounts gets a sealed copy in memory instead.
     """
     try:
-        fd = syscalls.open_tree(syscalls.AT_FDCWD, HELPER_PATH, OPEN_TREE_CLONE)
+        refuse_replaceable(posix.lstat(EXTENSION_PATH), EXTENSION_PATH)
+        fd = syscalls.open_tree(syscalls.AT_FDCWD, HELPER_PATH, OPEN_TREE_CLONE | AT_SYMLINK_NOFOLLOW)
     except OSError as error:
         if error.errno not in (EPERM, EACCES, ENOSYS, EINVAL):
             raise from_os_error(error, operation="open pyrunc-init") from error
         return sealed_copy()
     try:
+        refuse_replaceable(posix.fstat(fd), HELPER_PATH)
         syscalls.mount_setattr(fd, AT_EMPTY_PATH, set=MOUNT_ATTR_RDONLY)
     except OSError as error:
         posix.close(fd)
         if error.errno not in (EPERM, ENOSYS):
             raise from_os_error(error, operation="open pyrunc-init") from error
         return sealed_copy()
+    except BaseException:
+        posix.close(fd)
+        raise
     return fd
+
+
+def refuse_replaceable(status: posix.stat_result, path: str) -> None:
+    """Raises PyruncError when a program of this package is one that others could replace or write to.
+
+    Others than root, the caller, and the owner of the package's directory, in whose hands all of pyrunc's code is: a
+    user's checkout that root runs is that user's affair, and in a user namespace root's files are nobody's.
+    """
+    folder = pathnames.dirname(path)
+    above = posix.stat(folder)
+    reason = hint = ""
+    if status.st_mode & pathnames.S_IFMT != pathnames.S_IFREG:
+        reason, hint = f"{path} is not a plain file", "install pyrunc anew"
+    elif status.st_uid not in (0, posix.geteuid(), above.st_uid):
+        reason, hint = f"{path} belongs to user {status.st_uid}, who could replace it", f"chown {above.st_uid} {path}"
+    for entry, name in ((status, path), (above, folder)):
+        # A group of the owner's own number is the private one of a user.
+        if not reason and (entry.st_mode & 0o002 or (entry.st_mode & 0o020 and entry.st_gid != entry.st_uid)):
+            reason = f"{name} can be written by others (mode {entry.st_mode & 0o7777:04o})"
+            hint = f"chmod go-w {name}"
+    if reason:
+        raise PyruncError(reason, operation="start pyrunc-init", hint=hint)
 
 
 def sealed_copy() -> int:
@@ -59,8 +88,9 @@ def sealed_copy() -> int:
     try:
         memory = executable_memory()
         try:
-            source = posix.open(HELPER_PATH, posix.O_RDONLY | posix.O_CLOEXEC)
+            source = posix.open(HELPER_PATH, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC)
             try:
+                refuse_replaceable(posix.fstat(source), HELPER_PATH)
                 while posix.sendfile(memory, source, None, 1 << 22):
                     continue
             finally:

@@ -16,6 +16,7 @@ S_IFMT = 0o170000
 S_IFDIR = 0o040000
 S_IFREG = 0o100000
 S_IFLNK = 0o120000
+S_IFSOCK = 0o140000
 
 
 def join(directory: str, name: str) -> str:

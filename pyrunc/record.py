@@ -9,9 +9,11 @@ from errno import EINVAL, ENOENT, ENOSYS, EPERM, ESRCH
 
 from pyrunc import fastjson, syscalls
 from pyrunc.errors import PyruncError, UnusableState, from_os_error
+from pyrunc.pathnames import S_IFDIR, S_IFMT, S_IFREG, S_IFSOCK
 
 FORMAT = 1
 POLLIN = 0x1
+KINDS = {S_IFREG: "a plain file", S_IFDIR: "a directory", S_IFSOCK: "a socket"}
 
 # The phases of a container's creation, as stored.  CREATING is written before anything else is made, so that a
 # crash leaves a record of what there may be to clean; what the container is now is asked of the kernel.
@@ -99,6 +101,17 @@ def load_record(data: bytes, path: str) -> Record:
         if isinstance(first, dict) and not all(isinstance(value, str) for value in values[name].values()):
             raise unusable(path, f"{name} has a value that is not a string")
     return Record(**{name: values[name] for name in FIELDS})
+
+
+def refuse_foreign(status: posix.stat_result, path: str, kind: int) -> None:
+    """Raises UnusableState unless what is open or named there is of that kind (S_IFMT), the caller's own, and to be
+    written by nobody else: who could have written it would decide what we do as ourselves."""
+    if status.st_mode & S_IFMT != kind:
+        raise unusable(path, f"it is not {KINDS[kind]}")
+    if status.st_uid != posix.geteuid():
+        raise unusable(path, f"it belongs to user {status.st_uid}, not to {posix.geteuid()}")
+    if status.st_mode & 0o022:
+        raise unusable(path, f"it can be written by others (mode {status.st_mode & 0o7777:04o})")
 
 
 def unusable(path: str, why: str) -> UnusableState:

@@ -14,7 +14,6 @@ SOCK_STREAM = 1
 SOCK_NONBLOCK = 0o4000
 POLLOUT = 0x4
 SUN_PATH_MAX = 107
-S_IFSOCK = 0o140000
 # How long a listener may take to accept a connection and read: seconds.
 PATIENCE = 10.0
 PAUSE = 0.005
@@ -82,6 +81,6 @@ def late(operation: str, place: str) -> PyruncError:
 def is_socket(path: str) -> bool:
     """Whether the path leads to a socket, or to nothing any more."""
     try:
-        return posix.stat(path).st_mode & pathnames.S_IFMT == S_IFSOCK
+        return posix.stat(path).st_mode & pathnames.S_IFMT == pathnames.S_IFSOCK
     except OSError:
         return True

@@ -13,7 +13,8 @@ from errno import EAGAIN, EINTR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 
 from pyrunc import fastjson, pathnames, syscalls
 from pyrunc.errors import ContainerNotFound, PyruncError
-from pyrunc.record import CREATED, Record, load_record
+from pyrunc.pathnames import S_IFDIR, S_IFREG, S_IFSOCK
+from pyrunc.record import CREATED, Record, load_record, refuse_foreign, unusable
 from pyrunc.state_root import DIRECTORY_FLAGS, DIRECTORY_MODE, failure, open_root, validate_id
 
 TYPE_CHECKING = False
@@ -124,6 +125,7 @@ class StateDirectory:
         try:
             while True:
                 directory.fd = posix.open(id, DIRECTORY_FLAGS, dir_fd=root_fd)
+                refuse_foreign(posix.fstat(directory.fd), directory.path, S_IFDIR)
                 if not lock:
                     return directory
                 directory.lock(timeout)
@@ -195,17 +197,25 @@ class StateDirectory:
             raise failure(error, f"write {self.path}/{name}") from error
 
     def read(self, name: str) -> bytes:
-        """The contents of the file name.  Raises PyruncError, with errno ENOENT when there is none."""
+        """The contents of the file name.  Raises PyruncError, with errno ENOENT when there is none.
+
+        UnusableState when it is not the caller's own.
+        """
         try:
-            fd = posix.open(name, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC, dir_fd=self.fd)
+            # O_NONBLOCK: whatever lies there, opening it does not wait.
+            flags = posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_NONBLOCK | posix.O_CLOEXEC
+            fd = posix.open(name, flags, dir_fd=self.fd)
             try:
                 parts = []
-                size = posix.fstat(fd).st_size
-                while part := posix.read(fd, size + 1):
+                status = posix.fstat(fd)
+                refuse_foreign(status, f"{self.path}/{name}", S_IFREG)
+                while part := posix.read(fd, status.st_size + 1):
                     parts.append(part)
             finally:
                 posix.close(fd)
         except OSError as error:
+            if error.errno == ELOOP:
+                raise unusable(f"{self.path}/{name}", "it is a symbolic link") from error
             raise failure(error, f"read {self.path}/{name}") from error
         return b"".join(parts)
 
@@ -258,6 +268,7 @@ class StateDirectory:
             flags |= posix.O_WRONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC
             fd = posix.open(PROCESS_FILE, flags, FILE_MODE, dir_fd=self.fd)
             try:
+                refuse_foreign(posix.fstat(fd), f"{self.path}/{PROCESS_FILE}", S_IFREG)
                 posix.write(fd, text.encode("ascii"))
             finally:
                 posix.close(fd)
@@ -276,6 +287,12 @@ class StateDirectory:
             record.pid, record.start_time = int(words[0]), int(words[1])
             if len(words) == 3 and words[2] == b"created":
                 record.phase = CREATED
+
+    def connect(self, name: str) -> int:
+        """A connection to the socket name.  Raises OSError; UnusableState when it is not the caller's own."""
+        status = posix.stat(name, dir_fd=self.fd, follow_symlinks=False)
+        refuse_foreign(status, f"{self.path}/{name}", S_IFSOCK)
+        return syscalls.unix_connect(self.fd, name)
 
     def exists(self, name: str) -> bool:
         """Whether there is a file name."""

@@ -33,7 +33,7 @@ def check_agent(seccomp: "Mapping[str, Any]", bundle: str) -> None:
         if isinstance(error, OSError):
             raise from_os_error(error, operation=operation, place=PLACE) from error
         raise PyruncError(str(error), operation=operation, place=PLACE) from error
-    if kind != rendezvous.S_IFSOCK:
+    if kind != pathnames.S_IFSOCK:
         raise PyruncError("is not a socket", operation=f"{WHAT} {path}", place=PLACE)
 
 

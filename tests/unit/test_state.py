@@ -4,14 +4,17 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pyrunc import record
-from pyrunc.errors import ContainerNotFound, PyruncError
-from pyrunc.state import STATE_FILE, StateDirectory
+from pyrunc.errors import ContainerNotFound, PyruncError, UnusableState
+from pyrunc.record import Record
+from pyrunc.state import PROCESS_FILE, STATE_FILE, StateDirectory
 from pyrunc.state_root import container_ids
+from tests.support.foreign import SPOIL, give_away, open_to_all, open_to_group, put_fifo, put_link
 from tests.support.forks import finish, start
 
 
@@ -79,7 +82,7 @@ def test_a_link_is_not_followed(root: str, tmp_path: Path) -> None:
     with StateDirectory.create(root, "c") as directory:
         for name in (STATE_FILE, f".{STATE_FILE}.new"):
             os.symlink(tmp_path / "victim", f"{root}/c/{name}")
-        with pytest.raises(PyruncError, match="too many levels of symbolic links"):
+        with pytest.raises(UnusableState, match=r"state.json: it is a symbolic link$"):
             directory.read(STATE_FILE)
         directory.write(STATE_FILE, b"new")
         assert directory.read(STATE_FILE) == b"new"
@@ -87,6 +90,34 @@ def test_a_link_is_not_followed(root: str, tmp_path: Path) -> None:
     os.symlink(tmp_path, f"{root}/link")
     with pytest.raises(ContainerNotFound):
         StateDirectory.open(root, "link")
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("name", [STATE_FILE, PROCESS_FILE, "config.json"])
+@pytest.mark.parametrize("spoil", SPOIL)
+def test_what_is_not_ours_alone_is_refused(spoil: Callable[[Path], None], name: str, root: str) -> None:
+    with StateDirectory.create(root, "c", Record(id="c").dump()) as directory:
+        directory.write_config(b"{}", {})
+        directory.note_process(1, 2)
+        spoil(Path(root, "c", name))
+        with pytest.raises(UnusableState, match=rf"{name}: it {SPOIL[spoil]}"):
+            directory.read(name)
+        if name != "config.json":
+            with pytest.raises(UnusableState, match=rf"{name}: it {SPOIL[spoil]}"):
+                directory.load()
+        if name == PROCESS_FILE and spoil not in (put_link, put_fifo):
+            with pytest.raises(UnusableState, match=rf"{name}: it {SPOIL[spoil]}"):
+                directory.note_created()
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("spoil", [give_away, open_to_group, open_to_all])
+def test_a_directory_that_is_not_ours_alone_is_refused(spoil: Callable[[Path], None], root: str) -> None:
+    StateDirectory.create(root, "c").close()
+    spoil(Path(root, "c"))
+    for lock in (True, False):
+        with pytest.raises(UnusableState, match=rf"{root}/c: it {SPOIL[spoil]}"):
+            StateDirectory.open(root, "c", lock=lock)
 
 
 def test_remove_follows_no_link_and_takes_folders(root: str, tmp_path: Path) -> None:
