@@ -8,18 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.support import leaks, processes
+from tests.support import processes
 from tests.support.bundles import Bundle, BundleFactory
 from tests.support.console import ConsoleSocket
-from tests.support.runtime import ENVIRONMENT, Pyrunc, Result
-
-# What the runtimes keep in the directory of a container.
-STATE_FILES = ("state.json", "status", "config.json")
-# What every runtime of 1.x takes.
-OLD_VERSION = "1.0.2"
+from tests.support.runtime import ENVIRONMENT, OLD_VERSION, AnyRuntime, Result
 
 
-class Runtime(Pyrunc):
+class Runtime(AnyRuntime):
     """`oci(...)` in a check: runs the runtime's command and waits for it.
 
     command: the runtime and its own global options, or those of the wrapper that breaks it, with its environment
@@ -32,15 +27,9 @@ class Runtime(Pyrunc):
         bundles: BundleFactory,
         environment: "Mapping[str, str] | None" = None,
     ) -> None:
-        super().__init__(Path(command[0]), folder / f"root-{folder.name}", folder / "output")
+        super().__init__(command, folder / f"root-{folder.name}", folder / "output")
         self.bundles = bundles
-        self.arguments = list(command[1:])
         self.environment = {**ENVIRONMENT, **(environment or {})}
-
-    def argv(self, *args: "str | os.PathLike[str]") -> list[str]:
-        """The whole command line."""
-        program, *rest = super().argv(*args)
-        return [program, *self.arguments, *rest]
 
     def __call__(self, *args: "str | os.PathLike[str]", **options: Any) -> Result:
         """Runs the command to its end."""
@@ -95,13 +84,6 @@ class Runtime(Pyrunc):
         processes.wait_until(path.exists, f"/{name} of the container", 5)
         return path
 
-    def containers(self) -> list[str]:
-        """The ids below the state root."""
-        return sorted(
-            name
-            for name in leaks.listing(str(self.root))
-            if any((self.root / name / file).exists() for file in STATE_FILES)
-        )
 
 
 def numbers(version: str) -> list[int]:

@@ -76,6 +76,10 @@ class Creation:
 
             directory = f"{root}/{id}/{NOTIFY_DIRECTORY}" if options.notify_socket else ""
             config = amend(config, options.listen_fds, directory)
+        if options.systemd_cgroup:  # what must not reach systemd is refused before that is asked anything
+            from pyrunc.cgroups.systemd_annotations import annotated
+
+            annotated(config.get("annotations") or {})
         self.facts = read_facts(options.rootless, options.systemd_cgroup, options.no_cgroups)
         if self.facts.calls_in_doubt:
             from pyrunc.kernel_calls import check_calls

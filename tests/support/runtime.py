@@ -11,7 +11,15 @@ from typing import Any
 
 from tests.support import leaks, processes
 
+# What every runtime of 1.x takes as ociVersion.
+OLD_VERSION = "1.0.2"
+# What the runtimes keep in the directory of a container.
+STATE_FILES = ("state.json", "status", "config.json")
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+
+
+class Hung(AssertionError):
+    """A command was not done in time."""
 
 
 class Result:
@@ -96,7 +104,7 @@ class Pyrunc:
                 names = ", ".join(map(processes.name_of, below))
                 processes.end(below)
                 process.wait()
-                raise AssertionError(
+                raise Hung(
                     f"{' '.join(self.argv(*args))}: not done after {timeout:g} s: {names}: {err.read_text()}"
                 ) from None
         return Result(self.argv(*args), process.returncode, out, err)
@@ -156,3 +164,30 @@ class Pyrunc:
             if result.returncode:
                 failures.append(repr(result))
         return failures
+
+
+class AnyRuntime(Pyrunc):
+    """The same for any runtime with runc's command line.
+
+    command: the runtime and its own global options ("crun", "--cgroup-manager=disabled")
+    before:  the beginning of a command line that runs it
+    """
+
+    before: "tuple[str, ...]" = ()
+
+    def __init__(self, command: Sequence[str], root: Path, folder: Path) -> None:
+        super().__init__(Path(command[0]), root, folder)
+        self.arguments = list(command[1:])
+
+    def argv(self, *args: "str | os.PathLike[str]") -> list[str]:
+        """The whole command line."""
+        program, *rest = super().argv(*args)
+        return [*self.before, program, *self.arguments, *rest]
+
+    def containers(self) -> list[str]:
+        """The ids below the state root."""
+        return sorted(
+            name
+            for name in leaks.listing(str(self.root))
+            if any((self.root / name / file).exists() for file in STATE_FILES)
+        )
