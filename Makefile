@@ -143,6 +143,11 @@ ifneq ($(origin VENV),command line)
 endif
 	@$(PY) -m tests.fuzz.run --minutes $(or $(MINUTES),60) $(FUZZER)
 
+.PHONY: denied
+denied: build ## run every attack on paths, mounts and procfs with each newer system call denied
+	@tools/requirements test
+	@PYRUNC_DENIED=all $(PYTEST) --leaks=own tests/attacks/test_denied_calls.py tests/attacks/test_denied_attacks.py
+
 .PHONY: test-vm
 test-vm: ## the integration tests on cgroup v2 under systemd, in a virtual machine (slow; builds it first)
 	@tests/vm/integration $(TESTS)

@@ -3,7 +3,6 @@
 import _signal
 import posix
 import sys
-from errno import EBADF, ENOSYS, EPERM
 
 from pyrunc import log, options, pathnames
 from pyrunc.errors import PyruncError, from_os_error
@@ -79,7 +78,7 @@ def main(argv: list[str]) -> int:
         if command not in _WITHOUT_STATE:
             invocation.root = state_root(settings)
         if command in _STARTING:
-            _close_inherited(_preserved(invocation))
+            _close_inherited(_preserved(invocation), command)
         return _perform(invocation)
     except options.UsageError as error:
         # runc's usage errors end with 1 for exec too, and its words stand alone.
@@ -178,7 +177,7 @@ def _preserved(invocation: "Invocation") -> int:
     return count + invocation.options.number("preserve-fds")
 
 
-def _close_inherited(preserved: int) -> None:
+def _close_inherited(preserved: int, command: str) -> None:
     """What the caller left open does not reach the container, a hook or the helper, except what it asks for."""
     from pyrunc import syscalls
 
@@ -186,24 +185,14 @@ def _close_inherited(preserved: int) -> None:
     last = 2**32 - 1
     if preserved:
         _stay_above(3 + min(preserved, MAX_PRESERVED))
-    first = min(3 + preserved, last)
     try:
-        syscalls.close_range(first, last, close_range_cloexec)
+        syscalls.close_range(min(3 + preserved, last), last, close_range_cloexec)
     except OSError as error:
-        if error.errno not in (ENOSYS, EPERM):
-            raise
-        _close_listed(first)
+        # Hooks are all that delete starts, and they cannot be started without it: it tells so, and removes the rest.
+        if command != "delete":
+            from pyrunc.kernel_calls import lacking
 
-
-def _close_listed(first: int) -> None:
-    """The same where close_range(2) cannot be called: one by one, while no other thread could open more."""
-    for number in map(int, posix.listdir("/proc/self/fd")):
-        try:
-            if number >= first:
-                posix.set_inheritable(number, False)
-        except OSError as error:
-            if error.errno != EBADF:  # the listing's own
-                raise
+            raise lacking({"close_range": error.errno or 0}) from error
 
 
 def _stay_above(first: int) -> None:

@@ -5,7 +5,7 @@ from _signal import pidfd_send_signal
 from errno import EACCES
 
 from pyrunc import cgroups, syscalls
-from pyrunc.errors import PyruncError, reason_of
+from pyrunc.errors import PyruncError, from_os_error, reason_of
 from pyrunc.record import CREATING, Record, open_process, pid_start_time
 from pyrunc.state import PAUSED_FILE, RESCTRL_FILE, START_SOCKET, StateDirectory
 
@@ -43,6 +43,8 @@ def kill_process(record: Record) -> None:
         except ProcessLookupError:
             reap_zombie(record)
             return
+        except OSError as error:
+            raise from_os_error(error, operation=f"kill process {record.pid}") from error
         cgroups.thaw_killed(record.cgroups)
         if not syscalls.poll(pidfd, POLLIN, int(KILL_PATIENCE * 1000)):
             raise PyruncError(

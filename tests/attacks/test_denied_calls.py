@@ -203,11 +203,42 @@ def test_other_commands(call: str, error: str, running: tuple[Pyrunc, str], deny
         result = denied(*line, container_id, *(["0"] if line == ["kill"] else []))
         if call == "pidfd_open":
             assert_names(result, call, error)
-        elif call == "pidfd_send_signal" and line[0] == "kill":
+        elif call == "pidfd_send_signal" and line == ["kill"]:
             assert result.returncode == 1, result
             assert ERRORS[error] in result.stderr
-        elif line[0] == "delete":
+        elif line == ["delete"]:
             assert "is not stopped" in result.stderr
         else:
             assert result.returncode == 0, result
     assert pyrunc.state(container_id)["status"] == "running"
+
+
+@pytest.mark.parametrize("error", list(ERRORS))
+def test_hooks(error: str, bundle: BundleFactory, pyrunc: Pyrunc, deny: DenyFactory) -> None:
+    """What cannot start the hooks of a container does not start the container, and can still remove it."""
+    made = bundle("exit 0")
+    hooks = {kind: [{"path": "/bin/sh", "args": ["sh", "-c", f"echo {kind}"]}] for kind in ("poststart", "poststop")}
+    made.config["hooks"] = hooks
+    container_id, _ = pyrunc.create(made.save())
+    denied = deny(error, "close_range")
+    assert_names(denied("start", container_id), "close_range", error)
+    assert pyrunc.state(container_id)["status"] == "created"
+    result = denied.ok("delete", "--force", container_id)
+    assert "hooks.poststop[0]" in result.stderr
+    assert pyrunc.containers() == []
+
+
+@pytest.mark.parametrize("error", list(ERRORS))
+def test_validate(error: str, bundle: BundleFactory, deny: DenyFactory) -> None:
+    result = deny(error, "openat2,fsopen").ok("validate", bundle())
+    for call in ("openat2", "fsopen"):
+        assert f"{call} (of Linux {CALLS[call]} and later) is needed to " in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("error", list(ERRORS))
+def test_mounts_add(error: str, bundle: BundleFactory, pyrunc: Pyrunc, deny: DenyFactory) -> None:
+    container_id, _ = pyrunc.create(bundle("exit 0"))
+    mount = '[{"destination": "/tmp", "type": "tmpfs", "source": "t"}]'
+    denied = deny(error, "fsopen")
+    assert_names(denied("mounts", "add", container_id, "-", input=mount), "fsopen", error)
+    pyrunc.ok("mounts", "add", container_id, "-", input=mount)

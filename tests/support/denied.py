@@ -52,12 +52,13 @@ class Denied(Pyrunc):
 
     def __init__(self, of: Pyrunc, program: Path, error: str, calls: str, only: "Sequence[str]" = ()) -> None:
         super().__init__(of.command, of.root, of.folder)
+        self.of = of
         self.numbers = of.numbers
         self.filter = [str(program), error, calls]
         self.only = only
 
     def argv(self, *args: "str | os.PathLike[str]") -> list[str]:
-        line = super().argv(*args)
+        line = self.of.argv(*args)
         return [*self.filter, *line] if not self.only or args[0] in self.only else line
 
 
@@ -74,8 +75,8 @@ def assert_names(result: Result, call: str, error: str) -> None:
     assert result.stdout == ""
 
 
-def assert_refused(result: Result, call: str, error: str, pyrunc: Pyrunc) -> None:
-    """The same, and nothing has been touched."""
+def assert_refused(result: Result, call: str, error: str, pyrunc: Pyrunc, but: "Sequence[int]" = ()) -> None:
+    """The same, and nothing has been touched; but: processes that have to do with the test."""
     assert_names(result, call, error)
     assert not pyrunc.root.exists()
-    assert children(os.getpid()) == []
+    assert [pid for pid in children(os.getpid()) if pid not in but] == []

@@ -95,7 +95,9 @@ def in_place_of_container(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Stan
     forget_commands(monkeypatch)
     monkeypatch.setitem(sys.modules, "pyrunc.container", module)
     # A test process has descriptors of its own, which must stay as they are.
-    monkeypatch.setattr(cli, "_close_inherited", lambda preserved: StandIn.calls.append(("preserve", preserved)))
+    monkeypatch.setattr(
+        cli, "_close_inherited", lambda preserved, command: StandIn.calls.append(("preserve", preserved))
+    )
     yield StandIn
     for name in [name for name in sys.modules if name.startswith("pyrunc.commands.")]:
         del sys.modules[name]

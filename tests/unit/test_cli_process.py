@@ -127,7 +127,7 @@ def test_missing_standard_descriptors_are_filled(tmp_path: Path) -> None:
 
 def test_inherited_descriptors_are_not_passed_on(tmp_path: Path) -> None:
     code = (
-        ENTRY.replace("entry; entry()", "_close_inherited; _close_inherited(2); import os;")
+        ENTRY.replace("entry; entry()", '_close_inherited; _close_inherited(2, ""); import os;')
         + "print(*[fd for fd in range(3, 64) if os.path.exists(f'/proc/self/fd/{fd}') and os.get_inheritable(fd)])"
     )
     pipes = [os.pipe() for _ in range(6)]
