@@ -3,6 +3,7 @@
 # Variables: PYTHON=  the interpreter to build for (default: the one found that starts fastest)
 #            VENV=    a virtual environment to use as it is, instead of making .venv
 #            PREFIX= DESTDIR=  where to install (default: /usr/local)
+#            CYCLES= PARALLEL=  how many containers `make soak` makes, and how many at a time (default: 5000, 20)
 #            MINUTES= FUZZER=  how long `make fuzz` lets each fuzzer look, and which (default: 60, all)
 #            RUNTIME= what `make conformance` and `make conformance-engines` check
 #            TESTS=   what `make test` and `make test-vm` run (files, folders, pytest options)
@@ -147,6 +148,10 @@ endif
 denied: build ## run every attack on paths, mounts and procfs with each newer system call denied
 	@tools/requirements test
 	@PYRUNC_DENIED=all $(PYTEST) --leaks=own tests/attacks/test_denied_calls.py tests/attacks/test_denied_attacks.py
+.PHONY: soak
+soak: build ## CYCLES=5000 lives of containers, PARALLEL=20 at a time: nothing may fail, stay or grow; needs an idle machine
+	@tools/requirements test
+	@$(PY) -m tests.soak.run --cycles $(or $(CYCLES),5000) --parallel $(or $(PARALLEL),20) --json build/soak.json
 
 .PHONY: test-vm
 test-vm: ## the integration tests on cgroup v2 under systemd, in a virtual machine (slow; builds it first)

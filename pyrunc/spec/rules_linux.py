@@ -155,9 +155,11 @@ def _sysctl_problem(name: str, namespaces: "Namespaces") -> str:
 
 def _is_own(path: str, own: str) -> bool:
     """Whether two files are the same namespace; a path that cannot be looked at is judged where it is joined."""
+    if type(path) is not str:  # where the schema does not hold: a number would be a descriptor of ours
+        return False
     try:
         return pathnames.samestat(posix.stat(path), posix.stat(own))
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in it
         return False
 
 
