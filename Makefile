@@ -134,6 +134,9 @@ bench: build ## compare with runc and crun
 .PHONY: faults
 faults: build ## every fault at every moment, and commands at once with many seeds: the long form of tests/faults
 	@tools/requirements test
+ifndef TESTS
+	@$(PY) tests/faults/run.py --json build/faults.json
+endif
 	@PYRUNC_FAULTS=full $(PYTEST) --leaks=own tests/faults $(TESTS)
 
 .PHONY: fuzz

@@ -5,6 +5,7 @@ from errno import ENOSYS
 
 from pyrunc import syscalls
 from pyrunc.cgroups.layout import detect
+from pyrunc.errors import from_os_error
 from pyrunc.state_root import in_user_namespace
 
 TYPE_CHECKING = False
@@ -67,14 +68,19 @@ def read_facts(rootless: str = "auto", systemd_cgroup: bool = False, no_cgroups:
     """Asks the host.  rootless "true" or "false" is the caller's word on whether to do without cgroups.
 
     systemd_cgroup: the cgroups are systemd's to make, which is asked, too;  no_cgroups: there are to be none.
-    Raises OSError when procfs is not mounted, PyruncError when there is no systemd to ask.
+    Raises PyruncError when procfs is not mounted, or when there is no systemd to ask.
     """
-    status = read("/proc/self/status")
-    permitted, bounding = hex_field(status, b"\nCapPrm:"), hex_field(status, b"\nCapBnd:")
     privileged = posix.geteuid() == 0
-    without = not privileged or in_user_namespace() if rootless == "auto" else rootless == "true"
     gid = 0 if privileged else posix.getegid()
-    facts = HostFacts(detect(), privileged, last_capability(), permitted, bounding, rootless_cgroups=without, gid=gid)
+    try:
+        status = read("/proc/self/status")
+        permitted, bounding = hex_field(status, b"\nCapPrm:"), hex_field(status, b"\nCapBnd:")
+        last_cap = last_capability()
+        without = not privileged or in_user_namespace() if rootless == "auto" else rootless == "true"
+        layout = detect()
+    except OSError as error:
+        raise from_os_error(error, operation="look at the host") from error
+    facts = HostFacts(layout, privileged, last_cap, permitted, bounding, rootless_cgroups=without, gid=gid)
     facts.no_cgroups = no_cgroups
     # A seccomp filter is on us, or the kernel is older than the newest of them.
     facts.calls_in_doubt = b"\nSeccomp:\t2" in status or syscalls.probe("mount_setattr") == ENOSYS

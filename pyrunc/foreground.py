@@ -8,7 +8,7 @@ import _signal
 import posix
 
 from pyrunc import syscalls
-from pyrunc.errors import PyruncError, reason_of
+from pyrunc.errors import PyruncError, from_os_error, reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,12 +53,15 @@ def forwarded_signals() -> "set[int]":
 
 
 def wait_foreground(process: "Helper", master: int, reap_orphans: bool) -> int:
-    """Waits for the process, relaying its terminal if it has one, and returns its exit status."""
-    if master >= 0:
-        from pyrunc.terminal import relay
+    """Waits for the process, relaying its terminal if it has one, and returns its exit status.  Raises PyruncError."""
+    try:
+        if master >= 0:
+            from pyrunc.terminal import relay
 
-        return relay(master, process.pid, process.pidfd, reap_orphans=reap_orphans)
-    return wait(process.pid, process.pidfd, reap_orphans=reap_orphans)
+            return relay(master, process.pid, process.pidfd, reap_orphans=reap_orphans)
+        return wait(process.pid, process.pidfd, reap_orphans=reap_orphans)
+    except OSError as error:
+        raise from_os_error(error, operation="wait for the process") from error
 
 
 def wait(pid: int, pidfd: int, *, reap_orphans: bool = False) -> int:

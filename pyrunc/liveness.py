@@ -38,13 +38,7 @@ def kill_process(record: Record) -> None:
         reap_zombie(record)
         return
     try:
-        try:
-            pidfd_send_signal(pidfd, SIGKILL)
-        except ProcessLookupError:
-            reap_zombie(record)
-            return
-        except OSError as error:
-            raise from_os_error(error, operation=f"kill process {record.pid}") from error
+        pidfd_send_signal(pidfd, SIGKILL)
         cgroups.thaw_killed(record.cgroups)
         if not syscalls.poll(pidfd, POLLIN, int(KILL_PATIENCE * 1000)):
             raise PyruncError(
@@ -53,6 +47,10 @@ def kill_process(record: Record) -> None:
                 hint="It hangs in the kernel: see /proc/PID/stack.",
             )
         reap(record.pid)
+    except ProcessLookupError:
+        reap_zombie(record)
+    except OSError as error:
+        raise from_os_error(error, operation=f"kill process {record.pid}") from error
     finally:
         posix.close(pidfd)
 

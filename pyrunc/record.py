@@ -197,8 +197,14 @@ def open_process(pid: int, start_time: int) -> "int | None":
     """
     if pid <= 0:
         return None
+    same = False
     try:
         pidfd = posix.pidfd_open(pid)
+        try:
+            same = pid_start_time(pid) == start_time and not syscalls.poll(pidfd, POLLIN, 0)
+        finally:
+            if not same:
+                posix.close(pidfd)
     except OSError as error:
         if error.errno in (ESRCH, EINVAL, ENOENT):  # the last two: the number is that of a thread now
             return None
@@ -206,11 +212,5 @@ def open_process(pid: int, start_time: int) -> "int | None":
             from pyrunc.kernel_calls import lacking
 
             raise lacking({"pidfd_open": error.errno}) from error
-        raise from_os_error(error, operation=f"open process {pid}") from error
-    same = False
-    try:
-        same = pid_start_time(pid) == start_time and not syscalls.poll(pidfd, POLLIN, 0)
-    finally:
-        if not same:
-            posix.close(pidfd)
+        raise from_os_error(error, operation=f"look at process {pid}") from error
     return pidfd if same else None

@@ -296,7 +296,10 @@ class StateDirectory:
 
     def exists(self, name: str) -> bool:
         """Whether there is a file name."""
-        return posix.access(name, posix.F_OK, dir_fd=self.fd, follow_symlinks=False)
+        try:
+            return posix.access(name, posix.F_OK, dir_fd=self.fd, follow_symlinks=False)
+        except OSError as error:
+            raise failure(error, f"look for {self.path}/{name}") from error
 
     def unlink(self, name: str) -> None:
         """Removes the file name, if there is one."""

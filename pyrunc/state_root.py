@@ -86,6 +86,7 @@ def open_root(root: str, *, make: bool) -> int:
     """
     root = root.rstrip("/") or "/"
     uid = posix.geteuid()
+    fd = -1
     try:
         made = make and make_root(root)
         try:
@@ -96,14 +97,16 @@ def open_root(root: str, *, make: bool) -> int:
             fd = posix.open(root, DIRECTORY_FLAGS & ~posix.O_NOFOLLOW)
         if made:
             posix.fchmod(fd, USER_ROOT_MODE if uid or in_user_namespace() else DIRECTORY_MODE)
+        status = posix.fstat(fd)
     except OSError as error:
+        if fd >= 0:
+            posix.close(fd)
         if error.errno == ENOENT and not make:
             raise
         refusal = failure(error, f"open the state root {root}")
         if error.errno in (EACCES, EPERM):
             refusal.hint = foreign_hint(root, uid)
         raise refusal from error
-    status = posix.fstat(fd)
     if status.st_uid == uid and not status.st_mode & 0o022:
         return fd
     posix.close(fd)

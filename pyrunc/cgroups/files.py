@@ -39,9 +39,12 @@ def open_cgroup(directory: str) -> int:
     Raises OSError, and PyruncError for a directory of another file system (a hierarchy that is not mounted).
     """
     fd = posix.open(directory, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC | posix.O_NOFOLLOW)
-    if syscalls.fstatfs_type(fd) not in (CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC):
+    try:
+        if syscalls.fstatfs_type(fd) not in (CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC):
+            raise PyruncError(f"{directory}: not on a cgroup file system")
+    except BaseException:
         posix.close(fd)
-        raise PyruncError(f"{directory}: not on a cgroup file system")
+        raise
     return fd
 
 

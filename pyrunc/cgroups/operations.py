@@ -51,7 +51,7 @@ class MakeCgroup(Operation):
 
     def perform(self, build: "Build | None") -> None:
         try:
-            self.made = self.make(self.directory)
+            self.make(self.directory)
             posix.close(open_cgroup(self.directory))
         except OSError as error:
             if not self.rootless or error.errno not in DENIED:
@@ -71,19 +71,19 @@ class MakeCgroup(Operation):
         if not self.made and not self.ours:
             refuse_unfit(self.directory)
 
-    def make(self, directory: str) -> bool:
-        """mkdir -p below the mount point; whether the last part is new."""
+    def make(self, directory: str) -> None:
+        """mkdir -p below the mount point.  `made` says it as soon as the last part is there, whatever fails after."""
         try:
             posix.mkdir(directory, 0o755)
         except OSError as error:
             if error.errno == EEXIST:
-                return False
+                return
             if error.errno != ENOENT or len(directory) <= len(self.mount):
                 raise
             self.make(directory.rpartition("/")[0])
             posix.mkdir(directory, 0o755)
+        self.made = directory == self.directory
         self.prepare_new(directory)
-        return True
 
     def prepare_new(self, directory: str) -> None:
         """What a new directory needs before anything else; nothing in most hierarchies."""

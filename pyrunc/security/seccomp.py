@@ -151,8 +151,11 @@ def _open_directory(path: str) -> int:
             directory = posix.open(path, flags)
     except OSError:
         return -1
-    if _ours(posix.fstat(directory), 0o040000):
-        return directory
+    try:
+        if _ours(posix.fstat(directory), 0o040000):
+            return directory
+    except OSError:
+        pass  # then it is not known to be ours
     posix.close(directory)
     return -1
 

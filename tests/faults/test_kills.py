@@ -1,0 +1,27 @@
+"""The runtime, the builder or the helper is killed at every step: `delete --force` clears all of it (a sample; `make
+faults` has them all)."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.faults import Tally, Victim, sampled, torment
+from tests.support.faults_bundles import NAMES
+from tests.support.faults_points import ERROR
+from tests.support.rootfs import RootTemplate
+
+pytestmark = pytest.mark.root
+
+SEED = 1
+SECONDS = 1.3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_kills(name: str, folder: Path, root_template: RootTemplate) -> None:
+    """SIGKILL right before and right after a step."""
+    tally = Tally()
+    with Victim(name, folder, root_template) as victim:
+        cases = [case for case in victim.cases() if case.action != ERROR]
+        torment(victim, sampled(cases, SEED), tally, SECONDS)
+    assert tally.injected
+    assert not tally.failures, "\n".join(tally.failures)

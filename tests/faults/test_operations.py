@@ -1,0 +1,27 @@
+"""Every step of a container's life is made to fail: the error names it, and nothing is left (a sample; `make faults`
+has them all)."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.faults import Tally, Victim, sampled, torment
+from tests.support.faults_bundles import NAMES
+from tests.support.faults_points import ERROR
+from tests.support.rootfs import RootTemplate
+
+pytestmark = pytest.mark.root
+
+SEED = 1
+SECONDS = 1.3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_errors(name: str, folder: Path, root_template: RootTemplate) -> None:
+    """An error in an operation, a hook, a message, a state write or any other system call."""
+    tally = Tally()
+    with Victim(name, folder, root_template) as victim:
+        cases = [case for case in victim.cases() if case.action == ERROR]
+        torment(victim, sampled(cases, SEED), tally, SECONDS)
+    assert tally.injected
+    assert not tally.failures, "\n".join(tally.failures)
