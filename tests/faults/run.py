@@ -28,9 +28,10 @@ def one_bundle(name: str, folder: Path, template: RootTemplate, seconds: "float 
     """All faults of one bundle, or a sample."""
     tally = faults.Tally()
     begin = time.monotonic()
+    until = begin + seconds if seconds else None
     with faults.Victim(name, folder, template) as victim:
         cases = victim.cases()
-        faults.torment(victim, faults.sampled(cases, SEED) if seconds else cases, tally, seconds)
+        faults.torment(victim, faults.sampled(cases, SEED) if seconds else cases, tally, until)
     count = sum(tally.injected.values())
     took = time.monotonic() - begin
     print(f"{name}: {count} faults in {took:.0f} s, {len(tally.failures)} not survived", file=sys.stderr)

@@ -1,6 +1,7 @@
 """The runtime, the builder or the helper is killed at every step: `delete --force` clears all of it (a sample; `make
 faults` has them all)."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,15 @@ from tests.support.rootfs import RootTemplate
 pytestmark = pytest.mark.root
 
 SEED = 1
-SECONDS = 1.3
+SECONDS = 1.6
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_kills(name: str, folder: Path, root_template: RootTemplate) -> None:
     """SIGKILL right before and right after a step."""
-    tally = Tally()
+    tally, until = Tally(), time.monotonic() + SECONDS
     with Victim(name, folder, root_template) as victim:
         cases = [case for case in victim.cases() if case.action != ERROR]
-        torment(victim, sampled(cases, SEED), tally, SECONDS)
+        torment(victim, sampled(cases, SEED), tally, until)
     assert tally.injected
     assert not tally.failures, "\n".join(tally.failures)

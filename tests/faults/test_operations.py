@@ -1,6 +1,7 @@
 """Every step of a container's life is made to fail: the error names it, and nothing is left (a sample; `make faults`
 has them all)."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,15 @@ from tests.support.rootfs import RootTemplate
 pytestmark = pytest.mark.root
 
 SEED = 1
-SECONDS = 1.3
+SECONDS = 1.6
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_errors(name: str, folder: Path, root_template: RootTemplate) -> None:
     """An error in an operation, a hook, a message, a state write or any other system call."""
-    tally = Tally()
+    tally, until = Tally(), time.monotonic() + SECONDS
     with Victim(name, folder, root_template) as victim:
         cases = [case for case in victim.cases() if case.action == ERROR]
-        torment(victim, sampled(cases, SEED), tally, SECONDS)
+        torment(victim, sampled(cases, SEED), tally, until)
     assert tally.injected
     assert not tally.failures, "\n".join(tally.failures)

@@ -37,6 +37,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent.parent
 SERVER = Path(__file__).with_name("faults_server.py")
 KINDS = (FILE_SYSTEM, CGROUP, MESSAGE, HOOK, STATE, CALL)
 ACTIONS = (ERROR, KILL_RUNTIME, KILL_BUILDER, KILL_HELPER)
+LEAST = 5
 COMMANDS = ("create", "start", "exec", "delete")
 
 
@@ -265,14 +266,16 @@ class Tally:
         self.lives_after += other.lives_after
 
 
-def torment(victim: Victim, cases: list[Case], tally: Tally, seconds: "float | None" = None) -> None:
-    """Commits faults until they or the time are at an end; now and then, and once for each kind, another life after."""
-    until = None if seconds is None else time.monotonic() + seconds
-    lived: set[tuple[str, str]] = set()
+def torment(victim: Victim, cases: list[Case], tally: Tally, until: "float | None" = None) -> None:
+    """Commits faults until they or the time (of time.monotonic()) are at an end, but at least LEAST.
+
+    Another life follows the first fault of each kind, and then every 20th.
+    """
+    lived: set[str] = set()
     for number, case in enumerate(cases):
-        if until is not None and time.monotonic() > until:
+        if until is not None and number >= LEAST and time.monotonic() > until:
             return
-        kind = (case.point.kind, case.action)
+        kind = case.point.kind
         again = kind not in lived or number % 20 == 0
         lived.add(kind)
         tally.lives_after += again
