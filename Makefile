@@ -93,11 +93,13 @@ uninstall: ## remove what install put into PREFIX=
 # --- testing ----------------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: build ## run all tests, linters and the specification suite included; checks that nothing is left
+test: build ## run all tests, linters, the specification suite and engines included; checks that nothing is left
 	@tools/requirements test
 	@$(PYTEST) --leaks=all $(TESTS)
 ifndef TESTS
 	@conformance/spec --runtime build/pyrunc
+	@tools/requirements engines || echo "make test: engines that are not installed are left out" >&2
+	@conformance/engines --runtime build/pyrunc --core --parallel --within 240
 endif
 
 .PHONY: conformance

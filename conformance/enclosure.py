@@ -1,10 +1,12 @@
-"""Namespaces for a whole run: no engine sees the host's network, processes or /run, and all ends with the run."""
+"""Namespaces for engines: none sees the host's network, processes or /run, and all ends with the first process."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
-MARK = "CONFORMANCE_ENCLOSED"
 NAMESPACES = (
     "--mount",
     "--net",
@@ -16,30 +18,56 @@ NAMESPACES = (
     "--propagation",
     "private",
 )
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 # The shell is process 1 in there: it reaps what engines leave behind.
 SHELL = '"$@"; exit $?'
+# Where engines write whatever they are told: locks, caches, keys, plugins.
+PLACES = (
+    "/run",
+    "/dev/shm",
+    "/etc/cni/net.d",
+    "/etc/containers/networks",
+    "/etc/docker",
+    "/opt/containerd",
+    "/var/lib/cni",
+    "/var/lib/containers",
+)
 
 
-def enter(module: str, arguments: list[str]) -> None:
-    """Runs the module again in namespaces of its own, and exits with its status; comes back when in there already."""
-    if os.environ.get(MARK):
-        prepare()
-        return
-    inner = ["/bin/sh", "-c", SHELL, "sh", sys.executable, "-m", module, *arguments]
-    done = subprocess.run(["unshare", *NAMESPACES, *inner], env={**os.environ, MARK: "1"})
-    raise SystemExit(done.returncode)
+@contextmanager
+def places() -> Iterator[None]:
+    """Sees that all the places are there, to have others mounted on them, and takes away what it has made."""
+    made: list[Path] = []
+    try:
+        for place in map(Path, PLACES):
+            for folder in (*reversed(place.parents), place):
+                if not folder.is_dir():
+                    folder.mkdir(mode=0o755)
+                    made.append(folder)
+        yield
+    finally:
+        for folder in reversed(made):
+            with suppress(OSError):  # something else is in there by now
+                folder.rmdir()
+
+
+def begin(module: str, *arguments: str) -> "subprocess.Popen[bytes]":
+    """Starts a module in namespaces of its own.  All in there is killed when this process dies."""
+    return subprocess.Popen(
+        [*DIES_WITH_US, "unshare", *NAMESPACES, "/bin/sh", "-c", SHELL, "sh", sys.executable, "-m", module, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def prepare() -> None:
-    """A network of its own, and a /run and places for locks that are nobody else's."""
-    for command in (
-        ["ip", "link", "set", "lo", "up"],
-        ["sysctl", "-qw", "net.ipv4.ip_forward=1"],
-        ["mount", "-t", "tmpfs", "-o", "mode=755", "run", "/run"],
-    ):
-        subprocess.run(command, check=True)
-    for path in ("/run/lock", "/run/netns", "/etc/cni/net.d", "/var/lib/cni", "/var/lib/containers"):
-        if path.startswith("/run/"):
-            os.makedirs(path)
-        elif os.path.isdir(path):
-            subprocess.run(["mount", "-t", "tmpfs", "conformance", path], check=True)
+    """In there: a network, and places that are nobody else's."""
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    subprocess.run(["sysctl", "-qw", "net.ipv4.ip_forward=1"], check=True)
+    for place in PLACES:
+        # -n: or the first would make the host's /run/mount
+        subprocess.run(["mount", "-n", "-t", "tmpfs", "-o", "mode=755", "conformance", place], check=True)
+    os.chmod("/dev/shm", 0o1777)
+    for path in ("/run/lock", "/run/netns"):
+        os.makedirs(path)

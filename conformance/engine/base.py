@@ -166,9 +166,11 @@ def told(done: "subprocess.CompletedProcess[str]") -> str:
 def until(condition: Callable[[], object], what: str, seconds: float = 15) -> None:
     """Waits until the condition holds.  AssertionError after that time."""
     end = time.monotonic() + seconds
+    pause = 0.02
     while not condition():
         assert time.monotonic() < end, f"{what}: not after {seconds:g} s"
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.3)  # most ask an engine, which has other things to do
 
 
 def processes_with(*texts: str) -> list[str]:

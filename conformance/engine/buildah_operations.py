@@ -37,7 +37,7 @@ def standard_input(engine: Buildah) -> None:
     engine.ok("rm", name)
 
 
-@operation("buildah", "run --user", core=True)
+@operation("buildah", "run --user")
 def user(engine: Buildah) -> None:
     assert engine.run("sh", "-c", "id -u; id -g", options=("--user", "1234:567")) == "1234\n567\n"
 
@@ -113,7 +113,7 @@ def build_fails(engine: Buildah) -> None:
     engine.build("RUN exit 7", status=7)
 
 
-@operation("buildah", "bud with limits", core=True)
+@operation("buildah", "bud with limits")
 def build_limits(engine: Buildah) -> None:
     assert f"{64 << 20}\n" in engine.build(f"RUN {MEMORY}", "--memory", "64m")
 

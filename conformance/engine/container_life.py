@@ -1,13 +1,13 @@
 """podman and docker: the life of a container."""
 
 from conformance.engine.base import until
-from conformance.engine.containers import ALL, WITH_CGROUPS, ContainerEngine
+from conformance.engine.containers import ALL, BOTH, WITH_CGROUPS, ContainerEngine
 from conformance.engine.operation import operation
 
 LOOP = ("img", "sh", "-c", 'trap "echo got-term; exit 7" TERM; echo up; while :; do sleep 0.1; done')
 
 
-@operation(ALL, "run in the foreground", core=True)
+@operation(ALL, "run in the foreground", core=WITH_CGROUPS)
 def run(engine: ContainerEngine) -> None:
     assert engine.run("img", "echo", "hello") == "hello\n"
 
@@ -19,7 +19,7 @@ def status(engine: ContainerEngine) -> None:
     engine.run("img", "/etc/passwd", status=126)
 
 
-@operation(ALL, "run -it", core=True)
+@operation(ALL, "run -it", core=BOTH)
 def terminal(engine: ContainerEngine) -> None:
     done = engine.terminal("run", "--rm", "-it", "--network", "none", "img", "sh", "-c", "sleep 0.3; tty; stty size")
     assert done.returncode == 0
@@ -32,7 +32,7 @@ def standard_input(engine: ContainerEngine) -> None:
     assert engine.ok("run", "--rm", "-i", "--network", "none", "img", "cat", input="typed\n") == "typed\n"
 
 
-@operation(ALL, "run -d, logs, wait", core=True)
+@operation(ALL, "run -d, logs, wait", core=BOTH)
 def detached(engine: ContainerEngine) -> None:
     name = engine.detached("img", "sh", "-c", "echo working; exit 3")
     assert engine.ok("wait", name).strip() == "3"
@@ -61,7 +61,7 @@ def execute_terminal(engine: ContainerEngine) -> None:
     engine.remove(name)
 
 
-@operation(ALL, "stop", core=True)
+@operation(ALL, "stop", core="podman podman-rootless docker")
 def stop(engine: ContainerEngine) -> None:
     name = engine.detached(*LOOP)
     engine.wait_log(name, "up")
@@ -78,7 +78,7 @@ def kill(engine: ContainerEngine) -> None:
     engine.remove(name)
 
 
-@operation(WITH_CGROUPS, "pause and unpause", core=True)
+@operation(WITH_CGROUPS, "pause and unpause", core=BOTH)
 def pause(engine: ContainerEngine) -> None:
     name = engine.detached(*LOOP)
     engine.ok("pause", name)
@@ -103,7 +103,7 @@ def restart(engine: ContainerEngine) -> None:
     engine.remove(name)
 
 
-@operation(WITH_CGROUPS, "update", core=True)
+@operation(WITH_CGROUPS, "update", core=BOTH)
 def update(engine: ContainerEngine) -> None:
     name = engine.detached(*LOOP)
     engine.ok("update", "--memory", "64m", *engine.swap("128m"), name)

@@ -7,10 +7,9 @@ import urllib.request
 
 from conformance.engine.base import until
 from conformance.engine.container_life import LOOP
-from conformance.engine.containers import ALL, WITH_CGROUPS, ContainerEngine
+from conformance.engine.containers import ALL, BOTH, WITH_CGROUPS, ContainerEngine
 from conformance.engine.operation import operation
 
-BOTH = "podman docker"
 SYS_ADMIN, CHOWN = 1 << 21, 1 << 0
 # Allows everything but mkdir, which ends with the error of another call.
 PROFILE = {
@@ -39,7 +38,7 @@ def fetched(address: str) -> str:
         return ""
 
 
-@operation(ALL, "run --init", core=True)
+@operation(ALL, "run --init", core=BOTH)
 def init(engine: ContainerEngine) -> None:
     name = engine.detached("--init", *LOOP)
     assert engine.ok("exec", name, "cat", "/proc/1/comm").strip() in ("docker-init", "podman-init", "catatonit")
@@ -48,7 +47,7 @@ def init(engine: ContainerEngine) -> None:
     engine.remove(name)
 
 
-@operation(ALL, "run --read-only --tmpfs", core=True)
+@operation(ALL, "run --read-only --tmpfs", core=BOTH)
 def read_only(engine: ContainerEngine) -> None:
     script = "! touch /file 2>/dev/null && touch /t/file && stat -c %a /t && grep ' /t ' /proc/mounts"
     mode, mounted = engine.run("--read-only", "--tmpfs", "/t:size=1m,mode=1700", "img", "sh", "-c", script).splitlines()
@@ -75,7 +74,7 @@ def bind(engine: ContainerEngine) -> None:
     assert (folder / "file").read_text() == "inside\n"
 
 
-@operation(ALL, "run --cap-add --cap-drop", core=True)
+@operation(ALL, "run --cap-add --cap-drop", core=BOTH)
 def capabilities(engine: ContainerEngine) -> None:
     default = effective(engine)
     assert default & CHOWN
@@ -84,7 +83,7 @@ def capabilities(engine: ContainerEngine) -> None:
     assert effective(engine, "--cap-drop", "ALL") == 0
 
 
-@operation(WITH_CGROUPS, "run with limits", core=True)
+@operation(WITH_CGROUPS, "run with limits", core=BOTH)
 def limits(engine: ContainerEngine) -> None:
     name = engine.detached("--memory", "64m", "--cpus", "0.5", "--cpu-shares", "512", "--pids-limit", "50", *LOOP)
     assert limit(engine, name, "memory/memory.limit_in_bytes", "memory.max") == str(64 << 20)
@@ -106,7 +105,7 @@ def ulimit(engine: ContainerEngine) -> None:
     assert engine.run(*options, "img", "sh", "-c", "ulimit -Sn; ulimit -Hn") == "123\n456\n"
 
 
-@operation(ALL, "run --security-opt seccomp=PROFILE", core=True)
+@operation(ALL, "run --security-opt seccomp=PROFILE", core=BOTH)
 def seccomp(engine: ContainerEngine) -> None:
     option = ("--security-opt", f"seccomp={engine.file('seccomp.json', json.dumps(PROFILE))}")
     told = engine.run(*option, "img", "sh", "-c", "mkdir /folder 2>&1; touch /file && echo written")

@@ -59,7 +59,7 @@ def user_namespace(engine: Containerd) -> None:
     assert ids.split() == ["0", *("0", "100000", "65536") * 2]
 
 
-@operation("containerd", "run --privileged", core=True)
+@operation("containerd", "run --privileged")
 def privileged(engine: Containerd) -> None:
     engine.run("sh", "-c", "mount -t tmpfs x /tmp && test -w /sys", options=("--privileged",))
 

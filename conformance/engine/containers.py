@@ -5,6 +5,8 @@ from conformance.engine.base import Engine, until
 # Words for `operation`: the engines for what needs no cgroup, and for what does.
 ALL = "podman podman-rootless docker docker-userns"
 WITH_CGROUPS = "podman docker docker-userns"
+# For what the others do in the same way, as far as the runtime is concerned.
+BOTH = "podman docker"
 
 
 class ContainerEngine(Engine):

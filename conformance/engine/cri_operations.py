@@ -133,7 +133,7 @@ def capabilities(cri: Cri) -> None:
         assert not effective & 1, "CAP_CHOWN is there"
 
 
-@operation("cri", "privileged", core=True)
+@operation("cri", "privileged")
 def privileged(cri: Cri) -> None:
     with Pod(cri, security_context={"privileged": True}) as pod:
         script = "mount -t tmpfs x /tmp && test -w /sys && test -c /dev/fuse && echo able"

@@ -3,6 +3,7 @@
 import shutil
 
 from conformance.engine.base import run, told, until
+from conformance.engine.container_life import LOOP
 from conformance.engine.docker import Docker
 from conformance.engine.operation import CannotRun, operation
 
@@ -32,7 +33,7 @@ def compose(docker: Docker, *args: str) -> str:
     return done.stdout
 
 
-@operation("docker", "compose with two services", core=True, seconds=120)
+@operation("docker", "compose with two services", core=True)
 def two_services(docker: Docker) -> None:
     compose(docker, "up", "--detach")
     until(lambda: "composed" in compose(docker, "logs", "--no-color", "client"), "what one service gets from the other")
@@ -53,13 +54,13 @@ def scale(docker: Docker, service: str, count: int) -> None:
     until(lambda: replicas(docker, service) == f"{count}/{count}", f"the service {count} times", 60)
 
 
-@operation("docker", "swarm of one node: a service scaled up, down, updated", core=True, seconds=180)
+@operation("docker", "swarm of one node: a service scaled up, down, updated", core=True)
 def swarm(docker: Docker) -> None:
     docker.ok("swarm", "init", "--advertise-addr", "127.0.0.1", "--listen-addr", "127.0.0.1")
     try:
         service = docker.new_name()
-        options = ("--detach", "--name", service, "--network", "host", "--stop-grace-period", "1s")
-        docker.ok("service", "create", *options, "--no-resolve-image", "img", "sleep", "1000")
+        options = ("--detach", "--name", service, "--network", "host", "--no-resolve-image")
+        docker.ok("service", "create", *options, *LOOP)
         until(lambda: replicas(docker, service) == "1/1", "the service", 60)
         for count in (3, 1):
             scale(docker, service, count)

@@ -18,7 +18,7 @@ def each(action: Callable[[str], object], values: Sequence[str]) -> list[object]
         return list(pool.map(action, values))
 
 
-@operation("podman docker", f"{COUNT} containers at once: start, exec, remove", seconds=300)
+@operation("podman docker", f"{COUNT} containers at once: start, exec, remove")
 def fifty(engine: ContainerEngine) -> None:
     names = [engine.new_name() for _ in range(COUNT)]
     each(lambda name: engine.ok("run", "--detach", "--name", name, "--network", "none", "img", *PROGRAM), names)

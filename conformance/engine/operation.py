@@ -20,21 +20,20 @@ class Operation:
     name:    what is done, in words
     action:  does it, with the Engine; an AssertionError is a failure, CannotRun leaves it out
     core:    one of the few that stand for their kind in a short run
-    seconds: how long it may take
     """
 
     engine: str
     name: str
     action: Action
     core: bool
-    seconds: float
 
 
-def operation(engines: str, name: str, *, core: bool = False, seconds: float = 60) -> Callable[[Action], Action]:
-    """Makes a function an operation of these engines (words)."""
+def operation(engines: str, name: str, *, core: "bool | str" = False) -> Callable[[Action], Action]:
+    """Makes a function an operation of these engines (words), and one of the core of all or some of them."""
+    of_core = (engines if core else "") if isinstance(core, bool) else core
 
     def register(action: Action) -> Action:
-        OPERATIONS.extend(Operation(engine, name, action, core, seconds) for engine in engines.split())
+        OPERATIONS.extend(Operation(engine, name, action, engine in of_core.split()) for engine in engines.split())
         return action
 
     return register

@@ -39,7 +39,7 @@ def show_engines(runs: list[Run]) -> None:
     for run in runs:
         reasons: dict[tuple[str, str, str], list[str]] = {}
         for one in run.outcomes:
-            if one.result != PASS:
+            if one.result != PASS or one.reason:
                 reasons.setdefault((one.level, one.result, one.reason), []).append(one.title)
         for (engine, result, reason), titles in reasons.items():
             console.print(f"{run.version}: {engine}: {', '.join(titles)}: {result}: {reason}", markup=False)
