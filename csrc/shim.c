@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
+#include <linux/landlock.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
@@ -222,6 +223,23 @@ int sh_poll_all(const int *fds, int *events, int count, int timeout_ms)
     for (int i = 0; r >= 0 && i < count; i++)
         events[i] = entries[i].revents;
     return r;
+}
+
+/* A struct landlock_ruleset_attr as the first kernels had it: newer members are about other things than files. */
+int sh_landlock_create_ruleset(uint64_t handled)
+{
+    return result(syscall(SYS_landlock_create_ruleset, &handled, sizeof handled, 0));
+}
+
+int sh_landlock_add_rule(int ruleset, uint64_t allowed, int folder_fd)
+{
+    struct landlock_path_beneath_attr rule = {.allowed_access = allowed, .parent_fd = folder_fd};
+    return result(syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0));
+}
+
+int sh_landlock_restrict_self(int ruleset)
+{
+    return result(syscall(SYS_landlock_restrict_self, ruleset, 0));
 }
 
 int sh_ioctl(int fd, unsigned long request, long argument)

@@ -51,6 +51,10 @@ int sh_run_program(const char *path, char *const *argv, char *const *envp, int i
 int sh_signalfd(uint64_t mask);
 int sh_poll_all(const int *fds, int *events, int count, int timeout_ms);
 
+int sh_landlock_create_ruleset(uint64_t handled);
+int sh_landlock_add_rule(int ruleset, uint64_t allowed, int folder_fd);
+int sh_landlock_restrict_self(int ruleset);
+
 int sh_ioctl(int fd, unsigned long request, long argument);
 
 int sh_probe(const char *name);

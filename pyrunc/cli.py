@@ -26,6 +26,9 @@ MAX_PRESERVED = 256
 # Commands that start processes, or have the helper start them, and so must not pass on what they inherited.
 _STARTING = ("create", "delete", "exec", "mounts", "restore", "run", "start")
 
+# Commands that start nothing, or only hooks, and write to a container's state and cgroups alone.
+_CONFINED = ("delete", "events", "kill", "pause", "resume", "start", "state", "update")
+
 # Commands that are about no container: a user who has no place for their state can call them.
 _WITHOUT_STATE = ("completion", "features", "setup", "spec", "validate")
 
@@ -38,15 +41,18 @@ def entry() -> "NoReturn":
     # Ignored by the caller it would be ignored here, and no status of a child could be had.
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
     try:
-        status = main(sys.argv[1:])
+        status = main(sys.argv[1:], own_process=True)
     except MemoryError:  # on the way to say what went wrong
         posix.write(2, OUT_OF_MEMORY)
         status = FAILED
     posix._exit(status)
 
 
-def main(argv: list[str]) -> int:
-    """Performs one command line (without the program's name) and returns its exit status."""
+def main(argv: list[str], *, own_process: bool = False) -> int:
+    """Performs one command line (without the program's name) and returns its exit status.
+
+    own_process: the process is the command's alone, and may be restricted for the rest of its life.
+    """
     command = ""
     container_id = ""
     no_memory = False
@@ -79,6 +85,10 @@ def main(argv: list[str]) -> int:
             invocation.root = state_root(settings)
         if command in _STARTING:
             _close_inherited(_preserved(invocation), command)
+        if own_process and command in _CONFINED:
+            from pyrunc import confinement
+
+            confinement.arm()
         return _perform(invocation)
     except options.UsageError as error:
         # runc's usage errors end with 1 for exec too, and its words stand alone.

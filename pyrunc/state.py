@@ -19,8 +19,9 @@ from pyrunc.state_root import DIRECTORY_FLAGS, DIRECTORY_MODE, failure, open_roo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
-    from typing import Any
+    from typing import Any, ClassVar
 
 STATE_FILE = "state.json"  # what is known when the creation begins; never changed for what comes later
 PROCESS_FILE = "process"  # "PID START_TIME" once there is a process, then " created" when it waits to be started
@@ -52,6 +53,9 @@ class StateDirectory:
     """
 
     __slots__ = ("fd", "id", "owner", "path", "root_fd")
+
+    # Called with each record that is loaded; the command line's, see confinement.py.
+    on_load: "ClassVar[Callable[[StateDirectory, Record], None] | None]" = None
 
     def __init__(self, root: str, id: str, root_fd: int, fd: int) -> None:
         self.path = f"{root.rstrip('/')}/{id}"
@@ -225,13 +229,15 @@ class StateDirectory:
         try:
             record = load_record(self.read(STATE_FILE), path)
             self.add_process(record)
-            return record
         except PyruncError as error:
             if error.errno != ENOENT:
                 raise
             raise ContainerNotFound(
                 "container does not exist", hint=f"{self.path} is what a crash left: pyrunc delete --force {self.id}"
             ) from None
+        if self.on_load:
+            self.on_load(record)
+        return record
 
     def save(self, record: Record) -> None:
         """Writes the container's record.  Needs the lock."""

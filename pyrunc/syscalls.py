@@ -292,3 +292,18 @@ def probe(name: str) -> int:
     """The errno of a system call that is made with arguments which it cannot accept: ENOSYS, or what an outer seccomp
     filter says, where it cannot be made at all."""
     return -int(lib.sh_probe(encode(name)))
+
+
+def landlock_create_ruleset(handled: int) -> int:
+    """landlock_create_ruleset(2); handled: LANDLOCK_ACCESS_FS_* that no rule means to be refused."""
+    return check(lib.sh_landlock_create_ruleset(handled), "landlock_create_ruleset")
+
+
+def landlock_add_rule(ruleset: int, allowed: int, folder: int) -> None:
+    """landlock_add_rule(2): what is allowed in and below the folder open there."""
+    check(lib.sh_landlock_add_rule(ruleset, allowed, folder), "landlock_add_rule")
+
+
+def landlock_restrict_self(ruleset: int) -> None:
+    """landlock_restrict_self(2): of the calling thread, and what it starts."""
+    check(lib.sh_landlock_restrict_self(ruleset), "landlock_restrict_self")

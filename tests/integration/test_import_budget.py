@@ -19,14 +19,14 @@ CHECKOUT = Path(__file__).resolve().parent.parent.parent
 SCRIPT = f"""
 import sys
 sys.dont_write_bytecode = True
-report = sys.argv.pop(1)
+report = open(sys.argv.pop(1), "w")  # the command may restrict itself
 before = set(sys.modules)
 sys.path[:0] = [{str(CHECKOUT)!r}]
 sys.path += {[path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]!r}
 from pyrunc.cli import main
-status = main(sys.argv[1:])
-with open(report, "w") as file:
-    file.write(" ".join(sorted(set(sys.modules) - before)))
+status = main(sys.argv[1:], own_process=True)
+report.write(" ".join(sorted(set(sys.modules) - before)))
+report.close()
 sys.exit(status)
 """
 
@@ -70,11 +70,11 @@ CGROUP_VERSION = (
 
 BUDGET = {
     "create": {*NEW_PROCESS, *CREATION},
-    "state": set(),
-    "start": {"pyrunc.helper"},
-    "kill": set(MEMBERS),
+    "state": {"pyrunc.confinement"},
+    "start": {"pyrunc.confinement", "pyrunc.helper"},
+    "kill": {*MEMBERS, "pyrunc.confinement"},
     "exec": {*MEMBERS, *NEW_PROCESS, "pyrunc.cgroups.placement", "pyrunc.execution", "pyrunc.foreground"},
-    "delete": set(MEMBERS),
+    "delete": {*MEMBERS, "pyrunc.confinement"},
     "run": {*MEMBERS, *NEW_PROCESS, *CREATION, "pyrunc.foreground"},
 }
 ARGUMENTS = {"kill": ["KILL"], "exec": ["/bin/true"]}
