@@ -43,7 +43,7 @@ def check_calls(mounting: bool) -> None:
     """Raises PyruncError when a system call cannot be made that a new process needs, or (mounting) its mounts."""
     answers = {name: syscalls.probe(name) for name in CALLS}
     refused = {name: errno for name, errno in answers.items() if errno not in NOT_ACCEPTED}
-    if any(name in refused for name in MOUNTING):
+    if mounting and any(name in refused for name in MOUNTING):
         # Is it that we may not mount here?  pyrunc does that in the container's namespaces.
         working = work_elsewhere()
         for number, name in enumerate(MOUNTING):

@@ -15,7 +15,7 @@ import pytest
 from tests.support import folders, leaks
 from tests.support.bundles import Bundle, BundleFactory
 from tests.support.denied import CALLS, CREATE_WORKS, ERRORS, EXEC_WORKS, DenyFactory, assert_names, assert_refused
-from tests.support.processes import children
+from tests.support.processes import children, reap_adopted
 from tests.support.rootfs import RootTemplate, give_to
 from tests.support.runtime import Pyrunc, Result
 from tests.support.weakened import Change
@@ -92,10 +92,12 @@ def running(session_folder: Path, runtime: Path, bundles: dict[str, Bundle]) -> 
     pyrunc = Pyrunc(runtime, session_folder / "root-denied", session_folder / "output-denied")
     made = bundles["docker"]
     made.config["process"]["args"] = ["/bin/sleep", "1000"]
+    others = set(children(os.getpid()))
     container_id, _ = pyrunc.create(made.save())
     pyrunc.ok("start", container_id)
     yield pyrunc, container_id
     assert not pyrunc.delete_all()
+    reap_adopted(others)
 
 
 def own_cgroups() -> set[str]:
@@ -113,6 +115,16 @@ def test_no_container(call: str, error: str, bundles: dict[str, Bundle], deny: D
         for command in (["run"], ["create", "--console-socket", "/nonexistent"] if terminal else ["create"]):
             assert_refused(pyrunc(*command, "--bundle", made, pyrunc.new_id()), call, error, pyrunc)
     assert own_cgroups() == before
+
+
+@pytest.mark.parametrize("error", list(ERRORS))
+def test_several(error: str, bundles: dict[str, Bundle], deny: DenyFactory) -> None:
+    """All that are missing are named at once."""
+    calls = [call for call in CALLS if call != "close_range"]  # which is called, and told, before
+    pyrunc = deny(error, ",".join(calls))
+    result = pyrunc.run(bundles["docker"])
+    for call in calls:
+        assert_refused(result, call, error, pyrunc)
 
 
 def test_no_container_can_fail(bundle: BundleFactory, weak: Callable[..., Pyrunc], deny: DenyFactory) -> None:
