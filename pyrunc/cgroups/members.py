@@ -19,6 +19,8 @@ GONE = (ENOENT, ENODEV, ENAMETOOLONG)
 # v1's freezer does not get to the end while new processes appear; these are runc's empirical numbers.
 FREEZE_ATTEMPTS = 1000
 FREEZE_TIMEOUT = 10.0  # seconds to wait for v2's freezer
+# How long a helper may take to end after its runtime: seconds.
+DEATH_PATIENCE = 5.0
 
 
 def attach(paths: "dict[str, str]", pid: int, beside: int = 0) -> None:
@@ -281,10 +283,42 @@ def write_if_there(directory: "str | None", file: str, value: str) -> bool:
 
 
 def remove_empty(paths: "dict[str, str]") -> None:
-    """Removes those of the container's cgroups that are empty, and touches nothing in the others."""
+    """Removes those of the container's cgroups that are empty, and touches nothing in the others.
+
+    A helper may have been born in them that dies because its runtime was killed: that is waited for.
+    """
+    deadline = time.monotonic() + DEATH_PATIENCE
     for directory in set(paths.values()):
+        delay = 0.0005
+        while not removed(directory) and only_helpers_in(directory) and time.monotonic() < deadline:
+            time.sleep(delay)
+            delay = min(delay * 2, 0.05)
+
+
+def removed(directory: str) -> bool:
+    """Removes a cgroup in which nothing is; whether it is gone.  Raises PyruncError."""
+    try:
+        posix.rmdir(directory)
+    except OSError as error:
+        if error.errno not in (ENOENT, ENOTEMPTY, EBUSY):
+            raise from_os_error(error, operation="remove the cgroup") from error
+        return error.errno == ENOENT
+    return True
+
+
+def only_helpers_in(directory: str) -> bool:
+    """Whether nothing lives in a cgroup but pyrunc-init, or what has given up its memory and is about to end."""
+    for pid in members(directory):
         try:
-            posix.rmdir(directory)
-        except OSError as error:
-            if error.errno not in (ENOENT, ENOTEMPTY, EBUSY):
-                raise from_os_error(error, operation="remove the cgroup") from error
+            fd = posix.open(f"/proc/{pid}/cmdline", posix.O_RDONLY | posix.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        try:
+            command = posix.read(fd, 12)
+        except ProcessLookupError:
+            command = b""
+        finally:
+            posix.close(fd)
+        if command and not b"pyrunc-init\0".startswith(command):
+            return False
+    return True

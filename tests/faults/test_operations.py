@@ -26,3 +26,14 @@ def test_errors(name: str, folder: Path, root_template: RootTemplate) -> None:
         torment(victim, sampled(cases, SEED), tally, until)
     assert tally.injected
     assert not tally.failures, "\n".join(tally.failures)
+
+
+def test_a_cgroup_that_cannot_be_prepared(folder: Path, root_template: RootTemplate) -> None:
+    """What v1's cpuset wants to be written before a cgroup is of use fails: the cgroup is removed, too."""
+    tally = Tally()
+    with Victim("docker", folder, root_template) as victim:
+        names = [f"{call} in pyrunc.cgroups.files, write_file" for call in ("open", "write")]
+        cases = [case for case in victim.cases() if case.command == "create" and case.point.name in names]
+        torment(victim, [case for case in cases if case.action == ERROR and case.point.index <= 4], tally)
+    assert tally.injected
+    assert not tally.failures, "\n".join(tally.failures)

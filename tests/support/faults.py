@@ -29,13 +29,16 @@ from tests.support.faults_points import (
     KILL_HELPER,
     KILL_RUNTIME,
     MESSAGE,
+    NETWORK,
     STATE,
 )
 from tests.support.rootfs import RootTemplate
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 SERVER = Path(__file__).with_name("faults_server.py")
-KINDS = (FILE_SYSTEM, CGROUP, MESSAGE, HOOK, STATE, CALL)
+KINDS = (FILE_SYSTEM, CGROUP, MESSAGE, HOOK, NETWORK, STATE, CALL)
+OPERATIONS = (FILE_SYSTEM, CGROUP, HOOK, NETWORK)
+"""Kinds that have a name and a place in config.json, which errors must tell."""
 ACTIONS = (ERROR, KILL_RUNTIME, KILL_BUILDER, KILL_HELPER)
 LEAST = 5
 COMMANDS = ("create", "start", "exec", "delete")
@@ -71,7 +74,7 @@ def cases_of(command: str, point: Point) -> Iterator[Case]:
     """
     if point.place != "never fails":
         yield Case(command, point, "before", ERROR)
-        if point.kind in (FILE_SYSTEM, CGROUP, HOOK):
+        if point.kind in OPERATIONS:
             yield Case(command, point, "after", ERROR)
     for target in (KILL_RUNTIME, *point.targets):
         yield Case(command, point, "before", target)
@@ -116,6 +119,7 @@ class Victim:
             "cgroups": self.cgroups,
             "holder": self.bundle.holder.pid if self.bundle.holder else 0,
             "held": HELD.get(name, ()),
+            "device": next(iter(self.bundle.config["linux"].get("netDevices", {})), ""),
         }
         python = os.path.realpath(sys._base_executable)  # type: ignore[attr-defined]
         self.server = subprocess.Popen(
@@ -186,6 +190,8 @@ class Victim:
             "clean": self.commands.lines["delete"],
             # What create did, it undoes itself.
             "undone": case.command == "create",
+            # An exec that fails is none of the container's business.
+            "unharmed": case.command == "exec" and case.action in (ERROR, KILL_RUNTIME),
             "again": [self.commands.lines["create"], self.commands.lines["delete"]] if again else [],
         }
         return Outcome(case, self.ask(request))
@@ -211,7 +217,7 @@ class Outcome:
         found = []
         if "internal error" in self.stderr or "Traceback" in self.stderr:
             found.append("it says that there is a bug")
-        if case.action == ERROR and point.kind in (FILE_SYSTEM, CGROUP, HOOK):
+        if case.action == ERROR and point.kind in OPERATIONS:
             if self.status == 0 and not self.may_go_on():
                 found.append("the command succeeded")
             if point.name not in self.stderr:

@@ -47,6 +47,13 @@ def joined(bundle: Bundle, holder: "NamespaceHolder | None") -> Config:
     return config
 
 
+def devices(bundle: Bundle, holder: "NamespaceHolder | None") -> Config:
+    """Devices of all kinds: nodes, rules for the cgroup, and a network device."""
+    config = recorded("docker-run-device")(bundle, holder)
+    config["linux"]["netDevices"] = {"pyrunc-test-d": {"name": "moved0"}}
+    return config
+
+
 def hooked(bundle: Bundle, _: "NamespaceHolder | None") -> Config:
     """Two hooks of each kind: one that reads the state, one that does not."""
     config = default(bundle)
@@ -89,7 +96,7 @@ MAKERS: dict[str, Callable[[Bundle, "NamespaceHolder | None"], Config]] = {
     "joined": joined,
     "terminal": recorded("docker-run-tty"),
     "hooks": hooked,
-    "devices": recorded("docker-run-device"),
+    "devices": devices,
     "idmapped": idmapped,
     "rootless": rootless,
 }

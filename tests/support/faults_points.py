@@ -6,6 +6,7 @@ such that count their calls, and fail or kill at the one that was asked for.  Th
 file system operation, cgroup operation    prepare() and perform() of the plan's operations
 helper message                             what pyrunc/helper.py sends, and what it receives
 hook                                       hooks that the runtime or the builder runs
+network device                             the moves of devices into the container
 state write                                system calls of pyrunc/state.py and pyrunc/state_root.py
 system call                                all others that Python code of pyrunc makes
 """
@@ -24,7 +25,7 @@ from pyrunc.operations.base import Operation, perform_all
 from pyrunc.operations.build import Build
 
 FILE_SYSTEM, CGROUP, MESSAGE, HOOK = "file system operation", "cgroup operation", "helper message", "hook"
-STATE, CALL = "state write", "system call"
+NETWORK, STATE, CALL = "network device", "state write", "system call"
 
 ERROR, KILL_RUNTIME, KILL_BUILDER, KILL_HELPER = "error", "kill runtime", "kill builder", "kill helper"
 
@@ -104,10 +105,12 @@ class Points:
         self.real = {name: getattr(posix, name) for name in ("write", "kill", "getpid", "pidfd_open", "close")}
         self.real_poll, self.real_fcntl = syscalls.poll, syscalls.fcntl
 
-    def install(self) -> None:
-        """Replaces the functions, for the rest of this process's life."""
+    def install(self, network: bool) -> None:
+        """Replaces the functions, for the rest of this process's life; those for network devices only if asked."""
         self.wrap_operations()
         self.wrap_hooks()
+        if network:
+            self.wrap_network()
         self.follow_processes()
         for name in dir(posix):
             function = getattr(posix, name)
@@ -140,6 +143,17 @@ class Points:
                 return hooks.start_failure(hook["path"], error)
 
         replace(hooks, "run_hook", run_hook)
+
+    def wrap_network(self) -> None:
+        """Network devices are moved one at a time."""
+        from pyrunc import network  # here: it brings modules that other commands do without
+
+        real = network.NetDevice.move
+
+        def move(device: Any, *rest: Any) -> None:
+            self.around(NETWORK, device.describe(), device.place, lambda: real(device, *rest))
+
+        replace(network.NetDevice, "move", move)
 
     def follow_processes(self) -> None:
         """Keeps a pidfd of the helper and of the builder's fork, which nothing but this uses."""

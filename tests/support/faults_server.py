@@ -11,6 +11,7 @@ import os
 import posix
 import signal
 import socket
+import subprocess
 import sys
 import time
 from typing import Any
@@ -26,6 +27,9 @@ from tests.support.faults_points import Fault, Points  # noqa: E402
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
 MS_REC, MS_PRIVATE, MS_SHARED = 0x4000, 0x40000, 0x100000
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
+POLLIN = 0x1
+PEER = "pyrunc-test-p"
+"""The other end of the network device: it goes with it."""
 PATIENCE = 20
 """How long a command may take: seconds."""
 
@@ -126,7 +130,7 @@ class Server:
             points: Points | None = None
             if fault or trace:
                 points = Points(report, fault, self.container())
-                points.install()
+                points.install(bool(SETTINGS["device"]))
             status = cli.main(["--root", self.root, *words])
             self.look_inside(points, before, report)
         except BaseException as error:  # noqa: BLE001 a fork must not return into its parent's code
@@ -213,6 +217,7 @@ class Server:
 
     def warm_up(self, request: dict[str, Any]) -> dict[str, Any]:
         """A whole life, after which everything that a life leaves on purpose is there: points of mounts, the cache."""
+        self.prepare([])
         for words in request["life"]:
             answer = self.command(words)
             if answer["status"]:
@@ -220,6 +225,8 @@ class Server:
         self.before = self.picture()
         for kind in ("state", "lock"):
             self.before[kind] = set()
+        if SETTINGS["device"]:
+            self.before["network interface"] |= {SETTINGS["device"], PEER}
         return {"problem": "; ".join(self.left())}
 
     def list_points(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -231,6 +238,11 @@ class Server:
         return answer
 
     def prepare(self, steps: list[list[str]]) -> str:
+        """The commands before the one that matters; what was wrong with them.  Whatever is there to be moved is there
+        then: a device goes with the network namespace of the container that got it."""
+        if SETTINGS["device"] and SETTINGS["device"] not in {name for _, name in socket.if_nameindex()}:
+            pair = [SETTINGS["device"], "type", "veth", "peer", "name", PEER]
+            subprocess.run(["ip", "link", "add", *pair], check=True)
         for words in steps:
             answer = self.command(words)
             if answer["status"]:
@@ -240,8 +252,13 @@ class Server:
     def commit(self, request: dict[str, Any]) -> dict[str, Any]:
         """The fault in the last of `steps`; then `clean`; then, with `again`, another life."""
         problems = [self.prepare(request["steps"][:-1])]
+        container = self.container() if request["unharmed"] else -1
         answer = self.command(request["steps"][-1], Fault(*request["fault"]))
         answer["struck"] = ["struck"] in answer["report"]
+        if container >= 0:
+            if syscalls.poll(container, POLLIN, 0):
+                problems.append("the container's process has ended")
+            os.close(container)
         if request["undone"] and answer["status"] > 0:
             problems += [f"before delete --force: {item}" for item in self.left()]
         cleaned = self.command(request["clean"])
@@ -249,6 +266,8 @@ class Server:
             problems.append(f"delete --force: {cleaned}")
         left = self.left()
         problems += left
+        if request["again"]:
+            self.prepare([])
         for words in request["again"] if not left else ():
             again = self.command(words)
             if again["status"]:
