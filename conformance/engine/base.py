@@ -197,8 +197,8 @@ def unmount_below(folder: Path) -> None:
 
 def cgroups_below(name: str) -> set[Path]:
     """The cgroup of that name at the top of every hierarchy, and all below it."""
-    tops = [folder / name for folder in (CGROUPS, *CGROUPS.iterdir()) if (folder / name).is_dir()]
-    return {path for top in tops for path in (top, *top.rglob("*")) if path.is_dir()}
+    tops = [folder / name for folder in (CGROUPS, *CGROUPS.iterdir())]
+    return {Path(folder) for top in tops for folder, _, _ in os.walk(top)}  # which does not mind that some vanish
 
 
 def is_file_system(path: "os.PathLike[str]", kind: str) -> bool:

@@ -28,7 +28,7 @@ ENGINES = {
     "docker-userns": Entry(1, "docker", "DockerUserns", (*CONTAINERS, "docker_more", "docker_build")),
     "docker": Entry(1, "docker", "Docker", (*CONTAINERS, "docker_more", "docker_build", "docker_services")),
     "containerd": Entry(0, "containerd", "Containerd", ("containerd_operations",)),
-    "cri": Entry(0, "cri", "Cri", ("cri_operations",)),
+    "cri": Entry(0, "cri", "Cri", ("cri_operations", "cri_streams")),
     "buildah": Entry(0, "buildah", "Buildah", ("buildah_operations",)),
 }
 

@@ -40,7 +40,7 @@ MESSAGES = {
     "LinuxContainer": "resources=1:Resources security_context=2:Security",
     "ContainerConfig": (
         "metadata=1:ContainerMetadata image=2:ImageSpec command=3:*string working_dir=5:string envs=6:*Entry "
-        "mounts=7:*Mount log_path=11:string tty=14:bool linux=15:LinuxContainer"
+        "mounts=7:*Mount log_path=11:string stdin=12:bool tty=14:bool linux=15:LinuxContainer"
     ),
     "CreateContainerRequest": "pod_sandbox_id=1:string config=2:ContainerConfig sandbox_config=3:PodSandboxConfig",
     "CreateContainerResponse": "container_id=1:string",
@@ -56,6 +56,12 @@ MESSAGES = {
     "UpdateContainerResourcesRequest": "container_id=1:string linux=2:Resources",
     "ExecSyncRequest": "container_id=1:string cmd=2:*string timeout=3:int",
     "ExecSyncResponse": "stdout=1:bytes stderr=2:bytes exit_code=3:int",
+    "ExecRequest": "container_id=1:string cmd=2:*string tty=3:bool stdin=4:bool stdout=5:bool stderr=6:bool",
+    "ExecResponse": "url=1:string",
+    "AttachRequest": "container_id=1:string stdin=2:bool tty=3:bool stdout=4:bool stderr=5:bool",
+    "AttachResponse": "url=1:string",
+    "PortForwardRequest": "pod_sandbox_id=1:string port=2:*int",
+    "PortForwardResponse": "url=1:string",
     "Empty": "",
 }
 PACKAGE = "conformance"

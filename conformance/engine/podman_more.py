@@ -1,7 +1,10 @@
 """podman: what docker does otherwise or not at all."""
 
+import shutil
+
+from conformance.engine.base import until
 from conformance.engine.container_life import LOOP
-from conformance.engine.operation import operation
+from conformance.engine.operation import CannotRun, operation
 from conformance.engine.podman import Podman
 
 
@@ -23,4 +26,21 @@ def initialise(podman: Podman) -> None:
     podman.ok("start", name)
     podman.ok("wait", name)
     assert podman.ok("logs", name) == "started\n"
+    podman.remove(name)
+
+
+@operation("podman", "checkpoint, restore")
+def checkpoint(podman: Podman) -> None:
+    if shutil.which("criu") is None:
+        raise CannotRun("criu is not installed")
+    name = podman.detached("img", "sh", "-c", "n=0; while :; do n=$((n+1)); echo $n > /tmp/n; sleep 0.1; done")
+
+    def counted() -> int:
+        return int(podman.ok("exec", name, "cat", "/tmp/n"))
+
+    until(lambda: counted() > 5, "what the container counts")
+    podman.ok("container", "checkpoint", name)
+    assert podman.inspect(name, "{{.State.Checkpointed}}") == "true"
+    podman.ok("container", "restore", name)
+    assert counted() > 5, "it has begun anew"
     podman.remove(name)
