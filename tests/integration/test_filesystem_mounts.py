@@ -247,6 +247,26 @@ def test_the_tree_of_v1_cgroups(rootfs: str) -> None:
             assert "rw" in mount["superblock"], "the host's own file system has become read-only"
 
 
+@pytest.mark.cgroup2
+@pytest.mark.parametrize("own", [True, False])
+def test_the_hierarchy_of_v2(bundle: BundleFactory, pyrunc: Pyrunc, own: bool) -> None:
+    """With a cgroup namespace the container's own cgroup is its top, without one there is a bind of the host's."""
+    made = bundle("grep ' /sys/fs/cgroup ' /proc/self/mountinfo; cat /sys/fs/cgroup/cgroup.procs; ls /sys/fs/cgroup")
+    linux = made.config["linux"]
+    linux["namespaces"] = [entry for entry in linux["namespaces"] if own or entry["type"] != "cgroup"]
+    mount = {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["ro", "nosuid"]}
+    others = [entry for entry in made.config["mounts"] if entry["destination"] != "/sys/fs/cgroup"]
+    made.config["mounts"] = [*others, mount]
+    lines = pyrunc.ok("run", "--bundle", made.save(), pyrunc.new_id()).stdout.splitlines()
+    fields = lines[0].split()
+    assert fields[fields.index("-") + 1] == "cgroup2"
+    assert {"ro", "nosuid"} <= set(fields[5].split(","))
+    assert fields[3] == "/"
+    assert "rw" in fields[-1].split(","), "the host's own file system has become read-only"
+    assert ("1" in lines[1:]) == own
+    assert ("cgroup.events" in lines) == own, "the host's first cgroup has no such file"
+
+
 def test_readonly_root_with_a_working_directory(rootfs: str) -> None:
     config = {"root": {"path": "rootfs", "readonly": True}, "process": {"cwd": "/home/me"}, "mounts": [BOUND_DEV]}
 
