@@ -124,8 +124,15 @@ class Creation:
             try:
                 self.make_process(opened)
                 made = self.finish(wait_for_start)
-            except BaseException:
+            except BaseException as error:
+                cause = None
+                if isinstance(error, PyruncError):
+                    from pyrunc.cgroups.out_of_memory import explanation
+
+                    cause = explanation(self.plan.cgroup.made)
                 self.undo()
+                if cause:
+                    raise cause from error
                 raise
             # Not before: beside an error they would only be in its way.
             for warning in self.plan.warnings:

@@ -15,8 +15,10 @@ from pyrunc.cgroups import CgroupPlan, detect, plan_cgroup
 from pyrunc.cgroups.members import remove_tree
 from pyrunc.errors import PyruncError
 from pyrunc.operations.base import perform_all
+from tests.support.bundles import BundleFactory
 from tests.support.leaks import prefix
 from tests.support.processes import alive, wait_until
+from tests.support.runtime import Pyrunc
 
 pytestmark = pytest.mark.root
 
@@ -278,3 +280,17 @@ def test_a_user_without_rights(linux: "dict[str, Any]", expected: str) -> None:
         said = file.read()
     os.waitpid(pid, 0)
     assert expected in said
+
+
+def test_a_limit_too_low_for_the_process_to_begin(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
+    """The kernel kills it when the limit is set; the error says that, and not what failed without the process."""
+    made = bundle(("/bin/true",))
+    made.config["linux"]["resources"]["memory"] = {"limit": 4096}
+    container_id = pyrunc.new_id()
+    result = pyrunc("create", "--bundle", made.save(), container_id)
+    assert result.returncode == 1
+    assert result.stderr == (
+        f"pyrunc create failed: {container_id}: container init was OOM-killed (memory limit too low?)\n"
+    )
+    assert pyrunc.containers() == []
+    assert not [path for path in detect().hierarchies.values() if os.path.exists(f"{path}/{container_id}")]
