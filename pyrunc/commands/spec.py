@@ -14,10 +14,12 @@ CONFIG = "config.json"
 
 def run(invocation: "Invocation") -> int:
     """Writes config.json into the bundle.  Raises PyruncError when one is there."""
+    from pyrunc.cgroups.layout import CGROUP2_SUPER_MAGIC, CGROUP_ROOT, filesystem_type
     from pyrunc.fastjson import dumps
     from pyrunc.spec.default import default_config
 
-    config = default_config(rootless=invocation.options.flag("rootless"))
+    cgroup2 = filesystem_type(CGROUP_ROOT) == CGROUP2_SUPER_MAGIC
+    config = default_config(invocation.options.flag("rootless"), cgroup2)
     data = (dumps(config, indent="\t") + "\n").encode()
     path = os.path.join(bundle_of(invocation), CONFIG)
     try:

@@ -10,16 +10,18 @@ SPEC_VERSION = "1.3.0"
 CAPABILITIES = ("CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE")
 
 
-def default_config(rootless: bool = False) -> "Config":
+def default_config(rootless: bool = False, cgroup2: bool = False) -> "Config":
     """A new config.json: a shell on a read-only root filesystem in namespaces of its own.
 
     rootless: for a user without privileges: a user namespace with only that user in it, the host's network, and
     neither device rules nor what else such a user may not ask for.
+    cgroup2: for a host of pure cgroup v2: a cgroup namespace, without which it would be shown all of the host's tree.
     """
     if rootless:
         user_mapping: list[IDMapping] = [{"containerID": 0, "hostID": os.geteuid(), "size": 1}]
         group_mapping: list[IDMapping] = [{"containerID": 0, "hostID": os.getegid(), "size": 1}]
-    namespaces = ["pid", "ipc", "uts", "mount", "user"] if rootless else ["pid", "network", "ipc", "uts", "mount"]
+    namespaces = ["pid", *([] if rootless else ["network"]), "ipc", "uts", "mount"]
+    namespaces += ["cgroup"] * cgroup2 + ["user"] * rootless
     # The order of the keys is runc's.
     config: Config = {
         "ociVersion": SPEC_VERSION,

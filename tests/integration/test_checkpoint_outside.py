@@ -68,7 +68,7 @@ def test_the_terminal_of_an_engine(pyrunc: Pyrunc, bundle: BundleFactory, folder
         first.thread.join(LIMIT)
         seen = read_until(first.master, b"tick 3\r\n")
         checkpoint(pyrunc, container_id, folder / "images")
-    with ConsoleSocket(folder / "second") as second:
+    with ConsoleSocket(folder / "second", LIMIT) as second:
         restore(pyrunc, made, folder / "images", container_id, "--console-socket", str(second.path))
         second.thread.join(LIMIT)
         assert second.name.startswith(b"/dev/pts/")

@@ -253,7 +253,8 @@ def test_the_hierarchy_of_v2(bundle: BundleFactory, pyrunc: Pyrunc, own: bool) -
     """With a cgroup namespace the container's own cgroup is its top, without one there is a bind of the host's."""
     made = bundle("grep ' /sys/fs/cgroup ' /proc/self/mountinfo; cat /sys/fs/cgroup/cgroup.procs; ls /sys/fs/cgroup")
     linux = made.config["linux"]
-    linux["namespaces"] = [entry for entry in linux["namespaces"] if own or entry["type"] != "cgroup"]
+    linux["namespaces"] = [entry for entry in linux["namespaces"] if entry["type"] != "cgroup"]
+    linux["namespaces"] += [{"type": "cgroup"}] * own
     mount = {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["ro", "nosuid"]}
     others = [entry for entry in made.config["mounts"] if entry["destination"] != "/sys/fs/cgroup"]
     made.config["mounts"] = [*others, mount]

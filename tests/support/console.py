@@ -9,14 +9,17 @@ from pathlib import Path
 
 
 class ConsoleSocket:
-    """Receives the master of one terminal, with the name that is told beside it."""
+    """Receives the master of one terminal, with the name that is told beside it.
 
-    def __init__(self, path: Path) -> None:
+    patience: how long it may take to come, in seconds
+    """
+
+    def __init__(self, path: Path, patience: float = 20) -> None:
         self.path = path
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(str(path))
         self.listener.listen()
-        self.listener.settimeout(20)
+        self.listener.settimeout(patience)
         self.master = -1
         self.name = b""
         self.thread = threading.Thread(target=self._receive)
