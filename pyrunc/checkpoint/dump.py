@@ -85,7 +85,7 @@ class Dump:
         if not options.pre_dump:
             inside = externals.read_mountinfo(record.pid)
             self.stdio = externals.stdio_names(record.pid, {mount.id for mount in inside})
-            self.fields["external"] = external_namespaces(record) + externals.files_of(self.stdio)
+            self.fields["external"] = external_namespaces(record) + externals.outside_of(self.stdio)
             self.fields["ext_mnt"] = [
                 {"key": place, "val": name} for place, name in self.external_mounts(inside).items()
             ]

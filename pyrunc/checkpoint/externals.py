@@ -5,7 +5,7 @@ the name now.  The names are runc's, so that each can restore what the other has
 """
 
 import os
-from stat import S_ISREG
+from stat import S_ISCHR, S_ISREG
 
 from pyrunc.cgroups.layout import unescape
 from pyrunc.operations.bind import BindMount
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pyrunc.operations.base import Operation
 
 NULL = "/dev/null"
+# Major numbers of terminals: virtual and serial ones, and the inner ends of pseudo-terminals.
+TERMINALS = (4, *range(136, 144))
 # Joined namespaces whose descriptor CRIU takes: type -> (name in CRIU's syntax, the name noted).
 NAMED_NAMESPACES = {"network": ("net", "extRootNetNS"), "pid": ("pid", "extRootPidNS")}
 # Those that it enters by their path at the restore.
@@ -138,8 +140,9 @@ def with_real_sources(binds: "Iterable[Bind]") -> "list[Bind]":
 
 
 def stdio_names(pid: int, own_mounts: "Collection[int]") -> "list[str]":
-    """What a process's standard descriptors are, as CRIU names what a restore may exchange: "pipe:[123]", or
-    "file[12:34]" for a file of the host (mount id and inode, hexadecimal); for anything else its path.
+    """What a process's standard descriptors are, as CRIU names what a restore may exchange: "pipe:[123]",
+    "file[12:34]" for a file of the host (mount id and inode, hexadecimal), "tty[8801:19]" for a terminal of the host
+    (its device number, and that of its file system); for anything else its path.
 
     own_mounts: the ids of the mounts that the process has: files there are the container's own
     """
@@ -156,21 +159,24 @@ def stdio_names(pid: int, own_mounts: "Collection[int]") -> "list[str]":
         except FileNotFoundError:
             name = ""  # closed
         else:
-            if name.startswith("/") and S_ISREG(status.st_mode) and mount not in own_mounts:
-                name = f"file[{mount:x}:{status.st_ino:x}]"
+            if name.startswith("/") and mount not in own_mounts:
+                if S_ISREG(status.st_mode):
+                    name = f"file[{mount:x}:{status.st_ino:x}]"
+                elif S_ISCHR(status.st_mode) and os.major(status.st_rdev) in TERMINALS:
+                    name = f"tty[{status.st_rdev:x}:{status.st_dev:x}]"
         names.append(name)
     return names
 
 
-def files_of(names: "Iterable[str]") -> "list[str]":
-    """Those of the standard descriptors that are files of the host, each once, in CRIU's syntax."""
-    return list(dict.fromkeys(name for name in names if name.startswith("file[")))
+def outside_of(names: "Iterable[str]") -> "list[str]":
+    """Those of the standard descriptors that are files or terminals of the host, each once, in CRIU's syntax."""
+    return list(dict.fromkeys(name for name in names if name.startswith(("file[", "tty["))))
 
 
 def inherited(names: "Iterable[str]") -> "list[dict[str, str | int]]":
     """Those of the standard descriptors that are to be exchanged for ours, as CRIU's inherit_fd."""
     found: "dict[str, int]" = {}
     for number, name in enumerate(names):
-        if name.startswith(("pipe:", "file[")):
+        if name.startswith(("pipe:", "file[", "tty[")):
             found.setdefault(name, number)
     return [{"key": name, "fd": number} for name, number in found.items()]

@@ -1,5 +1,7 @@
 """Checkpoint and restore as far as nothing is touched: options, what is external, messages, CRIU's log."""
 
+import os
+import pty
 import subprocess
 from types import SimpleNamespace
 from typing import Any
@@ -225,7 +227,10 @@ def test_pipes_among_the_standard_descriptors_are_inherited_once() -> None:
     assert externals.inherited(["", "/dev/pts/0"]) == []
     files = ["/dev/null", "file[1a:2b]", "file[1a:2b]"]
     assert externals.inherited(files) == [{"key": "file[1a:2b]", "fd": 1}]
-    assert externals.files_of(files) == ["file[1a:2b]"]
+    assert externals.outside_of(files) == ["file[1a:2b]"]
+    terminal = ["tty[8801:19]"] * 3
+    assert externals.inherited(terminal) == [{"key": "tty[8801:19]", "fd": 0}]
+    assert externals.outside_of(terminal) == ["tty[8801:19]"]
 
 
 def test_the_names_of_standard_descriptors(tmp_path: Any) -> None:
@@ -244,6 +249,23 @@ def test_the_names_of_standard_descriptors(tmp_path: Any) -> None:
             assert externals.stdio_names(process.pid, own)[1] == str(tmp_path / "log")
         finally:
             process.kill()
+
+
+def test_a_terminal_of_the_host_among_the_standard_descriptors() -> None:
+    master, slave = pty.openpty()
+    status = os.fstat(slave)
+    try:
+        with subprocess.Popen(["sleep", "100"], stdin=slave, stdout=subprocess.DEVNULL) as process:
+            try:
+                names = externals.stdio_names(process.pid, set())
+                assert names[0] == f"tty[{status.st_rdev:x}:{status.st_dev:x}]"
+                own = {mount.id for mount in externals.read_mountinfo("self")}
+                assert externals.stdio_names(process.pid, own)[0] == os.ttyname(slave)
+            finally:
+                process.kill()
+    finally:
+        os.close(master)
+        os.close(slave)
 
 
 def test_mount_points_that_criu_does_not_make() -> None:
