@@ -1,8 +1,11 @@
 """One HTML page that needs nothing else: requirements down, runtimes across."""
 
+from collections.abc import Callable, Mapping
 from html import escape
 
 from conformance.report.outcome import FAIL, PASS, SKIP, Outcome, Run
+
+WORDS = {PASS: "pass", FAIL: "fail", SKIP: "skip"}
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #222 }
@@ -15,13 +18,23 @@ code { font-size: .9em } .note { color: #555 }
 """
 
 
-def written(runs: list[Run], title: str) -> str:
-    """The page."""
+def written(
+    runs: list[Run],
+    title: str,
+    *,
+    words: "Mapping[str, str]" = WORDS,
+    what: str = "requirement",
+    overview: "Callable[[list[Run]], str] | None" = None,
+) -> str:
+    """The page.
+
+    words: what results are called;  what: the heading of what was looked at;  overview: what stands above the details
+    """
     parts = [f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title><style>{STYLE}</style>"]
     parts.append(f"<h1>{escape(title)}</h1><p class=note>{escape(runs[0].host)}</p>")
-    parts.append(summary(runs))
+    parts.append((overview or summary)(runs))
     for level in dict.fromkeys(one.level for run in runs for one in run.outcomes):
-        parts.append(f"<h2>{escape(level)}</h2>{section(runs, level)}")
+        parts.append(f"<h2>{escape(level)}</h2>{section(runs, level, words, what)}")
     return "".join(parts) + "\n"
 
 
@@ -37,7 +50,7 @@ def summary(runs: list[Run]) -> str:
     return f"<table><tr><th>runtime{head}{''.join(rows)}</table>"
 
 
-def section(runs: list[Run], level: str) -> str:
+def section(runs: list[Run], level: str, words: "Mapping[str, str]", what: str) -> str:
     """The table of one level."""
     found = [{(one.number, one.title): one for one in run.outcomes if one.level == level} for run in runs]
     keys = sorted({key for outcomes in found for key in outcomes})
@@ -45,14 +58,14 @@ def section(runs: list[Run], level: str) -> str:
     rows = []
     for key in keys:
         first = next(outcomes[key] for outcomes in found if key in outcomes)
-        cells = "".join(cell(outcomes.get(key)) for outcomes in found)
+        cells = "".join(cell(outcomes.get(key), words) for outcomes in found)
         rows.append(f"<tr><td>{first.number}<td><code>{escape(first.section)}</code><td>{escape(first.title)}{cells}")
-    return f"<table><tr><th>#<th>section<th>requirement{head}{''.join(rows)}</table>"
+    return f"<table><tr><th>#<th>section<th>{escape(what)}{head}{''.join(rows)}</table>"
 
 
-def cell(one: "Outcome | None") -> str:
+def cell(one: "Outcome | None", words: "Mapping[str, str]") -> str:
     """One result, with its reason."""
     if one is None:
         return "<td class=skip>-"
     why = f"<span class=why>{escape(one.reason)}</span>" if one.reason else ""
-    return f"<td class={one.result}>{one.result}{why}"
+    return f"<td class={one.result}>{escape(words[one.result])}{why}"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import leaks
 from tests.support.attack import AttackBundles, Attacked, BreakIn, attack_of, is_pyrunc, last_line, version_of
 from tests.support.bundles import BundleFactory
 from tests.support.canary import Canary
@@ -114,11 +115,20 @@ def attacked(
         pytest.skip(refusal)
     argv = command if changes is None else [str(weak_command(*changes))]
     made = Attacked(argv, folder / f"root-{folder.name}", folder / "output")
-    made.own = changes is None and is_own
+    made.own, made.weak = changes is None and is_own, changes is not None
     yield made
     failures = made.delete_all()
+    if not is_own:
+        remove_cgroups(f"-{folder.name}-")
     assert not failures, failures
     assert made.containers() == []
+
+
+def remove_cgroups(name: str) -> None:
+    """Removes the cgroups with that in their names, which a foreign runtime that failed has left."""
+    for path in sorted(leaks.cgroups(), reverse=True):
+        if name in path:
+            os.rmdir(path)
 
 
 @pytest.fixture
@@ -154,14 +164,15 @@ def weak_command(session_folder: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def weak(weak_command: Callable[..., Path], folder: Path) -> Iterator[Callable[..., Pyrunc]]:
+def weak(weak_command: Callable[..., Path], folder: Path) -> Iterator[Callable[..., Attacked]]:
     """weak(*changes) calls such a copy, with a state root of its own; what it left is deleted by force."""
     numbers = itertools.count(1)
-    made: list[Pyrunc] = []
+    made: list[Attacked] = []
 
-    def call(*changes: Change) -> Pyrunc:
+    def call(*changes: Change) -> Attacked:
         name = f"weak-{folder.name}{next(numbers)}"
-        made.append(Pyrunc(weak_command(*changes), folder / f"root-{name}", folder / f"output-{name}"))
+        made.append(Attacked([str(weak_command(*changes))], folder / f"root-{name}", folder / f"output-{name}"))
+        made[-1].own, made[-1].weak = False, True
         return made[-1]
 
     yield call
@@ -181,6 +192,12 @@ def compiled(folder: Path, name: str, *flags: str) -> Path:
 def snoop(session_folder: Path) -> Path:
     """The static hostile program of snoop.c."""
     return compiled(session_folder, "snoop", "-static")
+
+
+@pytest.fixture(scope="session")
+def loader(session_folder: Path) -> Path:
+    """The hostile dynamic loader of loader.c."""
+    return compiled(session_folder, "loader", "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector")
 
 
 @pytest.fixture(scope="session")

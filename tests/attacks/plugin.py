@@ -48,8 +48,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[None]") 
     broken = call.excinfo is not None and call.excinfo.errisinstance(BreakIn)
     proving = item.config.getoption("--prove")
     result, reason = (FAIL if broken else PASS if report.passed else SKIP), ""
-    if proving and report.passed:
-        result, reason = FAIL, "breaks in, as it has to"
+    if proving and not report.skipped:
+        result, reason = (FAIL, "") if report.passed else (PASS, reason_of(report))
     elif broken:
         assert call.excinfo is not None
         reason = str(call.excinfo.value)

