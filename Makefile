@@ -5,7 +5,7 @@
 #            PREFIX= DESTDIR=  where to install (default: /usr/local)
 #            CYCLES= PARALLEL=  how many containers `make soak` makes, and how many at a time (default: 5000, 20)
 #            MINUTES= FUZZER=  how long `make fuzz` lets each fuzzer look, and which (default: 60, all)
-#            RUNTIME= what `make conformance` and `make conformance-engines` check
+#            RUNTIME= what `make conformance`, `make conformance-engines` and `make attacks` check
 #            TESTS=   what `make test` and `make test-vm` run (files, folders, pytest options)
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -113,6 +113,14 @@ conformance-engines: build ## run podman, containerd and docker with RUNTIME=bui
 	@tools/requirements test
 	@tools/requirements engines
 	@conformance/engines --runtime "$(or $(RUNTIME),build/pyrunc)" --html build/engines.html --json build/engines.json
+
+.PHONY: attacks
+attacks: build ## run the attacks on RUNTIME=build/pyrunc beside runc and crun, and on weakened copies; writes build/attacks.html
+	@tools/requirements test
+	@tools/requirements bench
+	@tests/attacks/run --runtime "$(or $(RUNTIME),build/pyrunc)" --runtime runc --runtime crun \
+	    --html build/attacks.html --json build/attacks.json
+	@tests/attacks/run --prove
 
 .PHONY: lint
 lint: build ## ruff, mypy and gcc only
