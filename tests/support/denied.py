@@ -1,10 +1,12 @@
 """pyrunc under a seccomp filter that denies system calls, as that of an outer container might (see denied.c)."""
 
 import os
+import shlex
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.support.bundles import Bundle
 from tests.support.runtime import Pyrunc, Result
 
 SOURCE = Path(__file__).with_name("denied.c")
@@ -32,6 +34,9 @@ CREATE_WORKS = {"memfd_create"}
 
 EXEC_WORKS = {"memfd_create", "open_tree", "mount_setattr", "fsopen", "fsconfig", "fsmount", "move_mount"}
 """The same for exec, which mounts nothing."""
+
+UNNEEDED = "fspick"
+"""Denied instead, where something is compared: pyrunc calls it for no more than the remount of a file system."""
 
 
 def build_denied(folder: Path) -> Path:
@@ -79,3 +84,15 @@ def assert_refused(result: Result, call: str, error: str, pyrunc: Pyrunc) -> Non
     left would fail any test.)"""
     assert_names(result, call, error)
     assert not pyrunc.root.exists()
+
+
+def run(pyrunc: Pyrunc, made: Bundle) -> Result:
+    """`run`, at a terminal of its own where the configuration wants one."""
+    if not made.config["process"].get("terminal"):
+        return pyrunc.run(made)
+    out, err = pyrunc.folder / "script.out", pyrunc.folder / "script.err"
+    command = ["script", "-qec", shlex.join(pyrunc.argv("run", "--bundle", made, pyrunc.new_id())), "/dev/null"]
+    with open(out, "wb") as stdout, open(err, "wb") as stderr:
+        status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, timeout=30).returncode
+    out.write_text(out.read_text().replace("^@", ""))  # which script(1) may type at its end
+    return Result(command, status, out, err)
