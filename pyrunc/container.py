@@ -12,7 +12,7 @@ from errno import ECONNREFUSED
 
 from pyrunc import cgroups, log, pathnames
 from pyrunc.errors import ContainerNotFound, InvalidTransition, PyruncError, UnusableState, from_os_error
-from pyrunc.liveness import KILL_PATIENCE, kill_all, kill_process, no_process, remove_group, status_of
+from pyrunc.liveness import KILL_PATIENCE, cannot_start, kill_all, kill_process, no_process, remove_group, status_of
 from pyrunc.record import CREATING, Record, open_process, spec_state, state_dict
 from pyrunc.state import CONFIG_FILE, HOOKS_FILE, START_SOCKET, StateDirectory
 
@@ -137,21 +137,16 @@ class Container:
             record = state.load()
             status = status_of(state, record)
             if status != "created":
-                reasons = {
-                    "running": "cannot start an already running container",
-                    "paused": "cannot start a container in the paused state",
-                    "stopped": "cannot start a container that has stopped",
-                }
-                raise InvalidTransition(reasons.get(status, f"cannot start a container that is {status}"))
+                raise cannot_start(status)
             if not record.process:
                 raise no_process()
             try:
                 channel = Channel(state.connect(START_SOCKET))
             except OSError as error:
                 if error.errno == ECONNREFUSED:
-                    # A start that was killed has started it: the program runs and listens no more.
+                    # A start that was killed has started it: the program runs and listens no more; or it has ended.
                     state.unlink(START_SOCKET)
-                    raise InvalidTransition("cannot start an already running container") from None
+                    raise cannot_start(status_of(state, record)) from None
                 raise from_os_error(error, operation="reach the container's process") from error
             proxy: NotifyProxy | None = None
             try:

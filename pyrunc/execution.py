@@ -10,7 +10,7 @@ from errno import EACCES, EPERM
 from pyrunc import cgroups, helper, pathnames, syscalls
 from pyrunc.cgroups.layout import UNIFIED
 from pyrunc.cgroups.placement import check_exists, exec_paths
-from pyrunc.errors import InvalidTransition, PyruncError, from_os_error
+from pyrunc.errors import ConfigError, InvalidTransition, PyruncError, from_os_error
 from pyrunc.facts import read_facts
 from pyrunc.foreground import hold_signals, release_signals, wait_foreground
 from pyrunc.launch import Helper
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from pyrunc.record import Record
 
 POLLIN = 0x1
+# How long the end of a container's first process may come after that of one that entered it: milliseconds.
+ENDING_MS = 200
 
 
 class Execution:
@@ -239,11 +241,17 @@ def run_exec(
         raise InvalidTransition(f"cannot exec in a {status} container")
     if status == "paused" and not ignore_paused:
         raise InvalidTransition("cannot exec in a paused container (use --ignore-paused to override)")
-    execution = Execution(container, record, process, *options, status)
-    check_console(execution.settings.terminal, detach, execution.console_socket)
-    mask = None if detach else hold_signals()
+    mask: "set[int] | None" = None
     try:
-        running = execution.perform(pid_file)
+        try:
+            execution = Execution(container, record, process, *options, status)
+            check_console(execution.settings.terminal, detach, execution.console_socket)
+            mask = None if detach else hold_signals()
+            running = execution.perform(pid_file)
+        except PyruncError as error:
+            if has_ended(record, error):
+                raise stopped() from error
+            raise
         try:
             return 0 if detach else wait_foreground(running, execution.master, reap_orphans)
         finally:
@@ -277,6 +285,21 @@ def check_alive(target: int) -> None:
     """
     if syscalls.poll(target, POLLIN, 0):
         raise stopped()
+
+
+def has_ended(record: "Record", error: PyruncError) -> bool:
+    """Whether the container has ended, and with it what was on its way into it, so that this is why it failed.
+
+    The end of its first process comes some time after that of the others.
+    """
+    target = open_process(record.pid, record.start_time)
+    if target is None:
+        return True
+    try:
+        told = isinstance(error, (helper.HelperError, ConfigError))
+        return syscalls.poll(target, POLLIN, 0 if told else ENDING_MS) != 0
+    finally:
+        posix.close(target)
 
 
 def stopped() -> InvalidTransition:

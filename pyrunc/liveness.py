@@ -5,7 +5,7 @@ from _signal import pidfd_send_signal
 from errno import EACCES
 
 from pyrunc import cgroups, syscalls
-from pyrunc.errors import PyruncError, from_os_error, reason_of
+from pyrunc.errors import InvalidTransition, PyruncError, from_os_error, reason_of
 from pyrunc.record import CREATING, Record, open_process, pid_start_time
 from pyrunc.state import PAUSED_FILE, RESCTRL_FILE, START_SOCKET, StateDirectory
 
@@ -91,6 +91,16 @@ def not_entered(error: OSError) -> PyruncError:
     """The error for a container whose process lets the caller not look at its namespaces: it waits to be started."""
     hint = "an ordinary user can enter a container only when it has been started" if error.errno == EACCES else ""
     return PyruncError(reason_of(error.errno or 0), operation="enter the container", hint=hint, errno=error.errno or 0)
+
+
+def cannot_start(status: str) -> InvalidTransition:
+    """The error for a container that does not wait to be started, in runc's words."""
+    reasons = {
+        "running": "cannot start an already running container",
+        "paused": "cannot start a container in the paused state",
+        "stopped": "cannot start a container that has stopped",
+    }
+    return InvalidTransition(reasons.get(status, f"cannot start a container that is {status}"))
 
 
 def no_process() -> PyruncError:

@@ -31,6 +31,7 @@ START_SOCKET = "start.sock"  # where the process waits to be started; there unti
 RESCTRL_FILE = "resctrl.json"  # its group in resctrl, if it has one, and what of it is to be removed
 NOTIFY_DIRECTORY = "notify"  # there when the container was created with a socket for sd_notify(3), which `start` makes
 PAUSED_FILE = "paused"  # there when the container was paused before it was started: else nobody looks at its freezer
+LAST_FILES = (STATE_FILE, CONFIG_FILE, PROCESS_FILE)  # the order in which they are removed, after all others
 
 FILE_MODE = 0o600
 
@@ -201,8 +202,9 @@ class StateDirectory:
             raise failure(error, f"write {self.path}/{name}") from error
 
     def read(self, name: str) -> bytes:
-        """The contents of the file name.  Raises PyruncError, with errno ENOENT when there is none.
+        """The contents of the file name.
 
+        Raises PyruncError, with errno ENOENT when there is none; ContainerNotFound when the container is being removed;
         UnusableState when it is not the caller's own.
         """
         try:
@@ -220,6 +222,8 @@ class StateDirectory:
         except OSError as error:
             if error.errno == ELOOP:
                 raise unusable(f"{self.path}/{name}", "it is a symbolic link") from error
+            if error.errno == ENOENT and name in LAST_FILES[1:] and not self.exists(STATE_FILE):
+                raise not_found(pathnames.dirname(self.path), self.id) from None
             raise failure(error, f"read {self.path}/{name}") from error
         return b"".join(parts)
 
@@ -319,10 +323,11 @@ class StateDirectory:
     def remove(self) -> None:
         """Removes the directory and all in it, and closes it.  Needs the lock.
 
-        state.json goes last: whenever this is cut short, the container is still known and can be deleted again.
+        Whenever this is cut short, the container can be deleted again, by force when state.json is gone.  That goes
+        before what says more about the container: who looks meanwhile finds all of it or none.
         """
         try:
-            remove_contents(self.fd, last=STATE_FILE)
+            remove_contents(self.fd, LAST_FILES)
             if self.is_current():
                 posix.rmdir(self.id, dir_fd=self.root_fd)
         except OSError as error:
@@ -355,9 +360,9 @@ class StateDirectory:
         self.close()
 
 
-def remove_contents(fd: int, last: str = "") -> None:
-    """Removes all that is in the directory fd, following no link; the entry named last goes last."""
-    for name in sorted(posix.listdir(fd), key=lambda name: name == last):
+def remove_contents(fd: int, last: "tuple[str, ...]" = ()) -> None:
+    """Removes all that is in the directory fd, following no link; the entries named in `last` go last, in its order."""
+    for name in sorted(posix.listdir(fd), key=lambda name: last.index(name) if name in last else -1):
         try:
             posix.unlink(name, dir_fd=fd)
         except FileNotFoundError:
