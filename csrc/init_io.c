@@ -155,8 +155,12 @@ void reply(uint16_t type, const void *body, size_t size, int fd)
         part->cmsg_len = CMSG_LEN(sizeof(int));
         memcpy(CMSG_DATA(part), &fd, sizeof fd);
     }
-    while (sendmsg(control, &message, MSG_NOSIGNAL) < 0 && errno == EINTR)
-        ;
+    ssize_t sent;
+    do
+        sent = sendmsg(control, &message, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0 && errno != EPIPE && errno != ECONNRESET)
+        _exit(1); /* a runtime that is there waits for this answer */
 }
 
 void report(int error, const char *step, const char *subject, const char *reason)

@@ -30,7 +30,7 @@ def one_bundle(name: str, folder: Path, template: RootTemplate, seconds: "float 
     begin = time.monotonic()
     until = begin + seconds if seconds else None
     with faults.Victim(name, folder, template) as victim:
-        cases = victim.cases()
+        cases = victim.cases() + victim.cases_inside()
         faults.torment(victim, faults.sampled(cases, SEED) if seconds else cases, tally, until)
     count = sum(tally.injected.values())
     took = time.monotonic() - begin

@@ -23,6 +23,7 @@ sys.path += SETTINGS["site"]
 from pyrunc import build_thread, builder, cli, creation, execution, hooks, syscalls  # noqa: E402, F401 forks have them
 from pyrunc.commands import create, delete, exec, kill, start  # noqa: E402, F401 the same
 from tests.support.faults_points import Fault, Points  # noqa: E402
+from tests.support.faults_strace import CHILD, FIRST, INIT, Tracer, calls_in, injection, struck_at  # noqa: E402
 
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
 MS_REC, MS_PRIVATE, MS_SHARED = 0x4000, 0x40000, 0x100000
@@ -64,13 +65,18 @@ class Server:
     def alarm(_number: int, _frame: object) -> None:
         raise Late
 
-    def command(self, words: list[str], fault: "Fault | None" = None, trace: bool = False) -> dict[str, Any]:
-        """One command line in a fork; its exit status (-N for signal N), stderr, and what `Points` reported."""
-        output, report = os.memfd_create("output"), os.memfd_create("report")
+    def command(self, words: list[str], fault: "Fault | None" = None, trace: str = "") -> dict[str, Any]:
+        """One command line in a fork; its exit status (-N for signal N), stderr, and what was reported.
+
+        trace: "points", or whose system calls are to be told (FIRST, CHILD)
+        """
+        output, report, told = (os.memfd_create(name) for name in ("output", "report", "told"))
+        if fault and fault.point[1] == INIT:
+            trace = fault.point[0]
         try:
             pid = os.fork()
             if not pid:
-                self.child(words, fault, trace, output, report)
+                self.child(words, fault, trace, output, report, told)
             late = False
             signal.alarm(PATIENCE)
             try:
@@ -82,10 +88,10 @@ class Server:
             signal.alarm(0)
             reported = self.contents(report).splitlines()
             answer = {"status": os.waitstatus_to_exitcode(status), "late": late, "stderr": self.contents(output)}
-            return {**answer, "report": [line.split("\t") for line in reported]}
+            return {**answer, "report": [line.split("\t") for line in reported], "told": self.contents(told)}
         finally:
-            os.close(output)
-            os.close(report)
+            for fd in (output, report, told):
+                os.close(fd)
             if self.console:
                 self.take_consoles(self.console)
 
@@ -111,7 +117,7 @@ class Server:
             socket.recv_fds(connection, 4096, 1)
             connection.close()
 
-    def child(self, words: list[str], fault: "Fault | None", trace: bool, output: int, report: int) -> None:
+    def child(self, words: list[str], fault: "Fault | None", trace: str, output: int, report: int, told: int) -> None:
         """What the fork does: never returns."""
         status = 99
         try:
@@ -128,7 +134,14 @@ class Server:
                 syscalls.prctl(PR_SET_DUMPABLE, 1)  # as after the exec that is not made here
             before = set(os.listdir("/proc/self/fd"))
             points: Points | None = None
-            if fault or trace:
+            if trace in (FIRST, CHILD):
+                inject = injection(fault.action, *fault.point[2:]) if fault else ""
+                tracer = Tracer(told, trace, inject)
+                if words[0] == "start":
+                    tracer.attach(self.container_pid())
+                else:
+                    tracer.follow()
+            elif fault or trace:
                 points = Points(report, fault, self.container())
                 points.install(bool(SETTINGS["device"]))
             status = cli.main(["--root", self.root, *words])
@@ -159,10 +172,14 @@ class Server:
     def container(self) -> int:
         """A pidfd of the container's process, -1 when there is none."""
         try:
-            with open(f"{self.root}/{self.id}/process") as file:
-                return os.pidfd_open(int(file.read().split()[0]))
+            return os.pidfd_open(self.container_pid())
         except (OSError, IndexError):
             return -1
+
+    def container_pid(self) -> int:
+        """The pid of the container's process.  Raises OSError or IndexError when there is none."""
+        with open(f"{self.root}/{self.id}/process") as file:
+            return int(file.read().split()[0])
 
     # --- what is left -------------------------------------------------------------------------------------------------
 
@@ -232,7 +249,8 @@ class Server:
     def list_points(self, request: dict[str, Any]) -> dict[str, Any]:
         """The points of a command (the last of `steps`), and how the command ended."""
         prepared = self.prepare(request["steps"][:-1])
-        answer = self.command(request["steps"][-1], trace=True)
+        answer = self.command(request["steps"][-1], trace=request["trace"])
+        answer["calls"] = calls_in(answer.pop("told"))
         self.command(request["clean"])
         answer["problem"] = "; ".join(filter(None, [prepared, *self.left()]))
         return answer
@@ -254,7 +272,8 @@ class Server:
         problems = [self.prepare(request["steps"][:-1])]
         container = self.container() if request["unharmed"] else -1
         answer = self.command(request["steps"][-1], Fault(*request["fault"]))
-        answer["struck"] = ["struck"] in answer["report"]
+        answer["call"] = struck_at(answer.pop("told"))
+        answer["struck"] = ["struck"] in answer["report"] or bool(answer["call"])
         if container >= 0:
             if syscalls.poll(container, POLLIN, 0):
                 problems.append("the container's process has ended")
