@@ -35,14 +35,9 @@ def _landlock() -> None:
 
 def gone_wrong(canary: Canary) -> Change:
     """Code that writes to the canary when a command looks for the container's process."""
-    return (
-        "pyrunc/record.py",
-        "    if pid <= 0:\n        return None\n    try:\n        pidfd = posix.pidfd_open(pid)\n",
-        (
-            f"    posix.close(posix.open({str(canary.path / 'file')!r}, posix.O_WRONLY | posix.O_TRUNC))\n"
-            "    try:\n        pidfd = posix.pidfd_open(pid)\n"
-        ),
-    )
+    before = "    if pid <= 0:\n"
+    opened = f"posix.open({str(canary.path / 'file')!r}, posix.O_WRONLY | posix.O_TRUNC)"
+    return "pyrunc/record.py", before, f"    posix.close({opened})\n{before}"
 
 
 def reaching(wrong: Pyrunc, bundle: BundleFactory, canary: Canary, good: Pyrunc) -> list[str]:

@@ -16,7 +16,7 @@ from tests.support.weakened import UNCONTAINED, Change
 pytestmark = pytest.mark.root
 
 INHERITED: tuple[Change, ...] = (
-    ("pyrunc/cli.py", "            _close_inherited(_preserved(invocation))\n", "            pass\n"),
+    ("pyrunc/cli.py", "            _close_inherited(_preserved(invocation), command)\n", "            pass\n"),
     (
         "csrc/spawn.c",
         "    if (r >= 0)\n        r = raw(SYS_close_range, CONTROL_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC, 0, 0);\n",
