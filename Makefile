@@ -99,7 +99,7 @@ test: build ## run all tests, linters, the specification suite and engines inclu
 ifndef TESTS
 	@conformance/spec --runtime build/pyrunc
 	@tools/requirements engines || echo "make test: engines that are not installed are left out" >&2
-	@conformance/engines --runtime build/pyrunc --core --parallel --within 240
+	@conformance/engines --runtime build/pyrunc --core --parallel --within 180
 endif
 
 .PHONY: conformance

@@ -1,5 +1,6 @@
 """The pytest side: which runtime is checked, the checks as they are or once for each way to break it, the outcomes."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -13,6 +14,7 @@ from conformance.broken_runtime import __file__ as wrapper
 from conformance.command import Runtime
 from conformance.report.outcome import FAIL, PASS, SKIP, Outcome
 from conformance.requirement import Break, Requirement, requirement_of
+from tests.support import leaks
 from tests.support.bundles import BundleFactory
 
 outcomes: list[Outcome] = []
@@ -135,8 +137,18 @@ def reason_of(report: pytest.TestReport) -> str:
     return str(crash.message if crash is not None else report.longrepr)
 
 
+def remove_cgroups() -> None:
+    """Removes what runtimes have left of this run's cgroups; that they do is a check's failure."""
+    for hierarchy in leaks.cgroup_hierarchies():
+        for folder, _, _ in os.walk(hierarchy, topdown=False):
+            if leaks.prefix() in folder:
+                with contextlib.suppress(OSError):  # its processes are another failure
+                    os.rmdir(folder)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Writes the outcomes."""
+    remove_cgroups()
     path = session.config.getoption("--outcomes")
     if path:
         text = json.dumps([vars(one) for one in outcomes])
