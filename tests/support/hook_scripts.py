@@ -44,6 +44,13 @@ def failure(*list_of_hooks: dict[str, object], **options: object) -> PyruncError
     return caught.value
 
 
+def short_timeout(script: Script) -> int:
+    """Whole seconds within which a hook has said its first words, however slow or busy the machine is."""
+    begin = time.monotonic()
+    run(script("echo"))
+    return 1 + int(10 * (time.monotonic() - begin))
+
+
 def wait_for_orphan(pid: int) -> None:
     """Waits for the end of a process that came to us when its parent ended (the tests are a subreaper)."""
     deadline = time.monotonic() + 5
