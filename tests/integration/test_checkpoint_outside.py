@@ -68,13 +68,13 @@ def test_the_terminal_of_an_engine(pyrunc: Pyrunc, bundle: BundleFactory, folder
     container_id = pyrunc.new_id()
     with ConsoleSocket(folder / "first") as first:
         pyrunc.ok("run", "--detach", "--bundle", made, "--console-socket", first.path, container_id)
-        first.thread.join(LIMIT)
+        first.wait()
         read_until(first.master, b"tick 3\r\n")
         checkpoint(pyrunc, container_id, folder / "images")
         last = last_tick(read_until(first.master, None))
-    with ConsoleSocket(folder / "second", LIMIT) as second:
+    with ConsoleSocket(folder / "second") as second:
         restore(pyrunc, made, folder / "images", container_id, "--console-socket", str(second.path))
-        second.thread.join(LIMIT)
+        second.wait()
         assert second.name.startswith(b"/dev/pts/")
         read_until(second.master, b"tick %d\r\n" % (last + 2))
         pyrunc.ok("delete", "--force", container_id)

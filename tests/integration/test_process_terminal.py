@@ -35,7 +35,7 @@ def test_create(bundle: BundleFactory, pyrunc: Pyrunc, console: ConsoleSocket) -
         user={"uid": 1000, "gid": 5},
     )
     container_id, _ = pyrunc.create(made, "--console-socket", str(console.path))
-    console.thread.join(20)
+    console.wait()
     assert console.name.rstrip(b"\0") == b"/dev/pts/0"
     assert struct.unpack("HHHH", fcntl.ioctl(console.master, termios.TIOCGWINSZ, b"\0" * 8))[:2] == (44, 111)
     pyrunc.ok("start", container_id)

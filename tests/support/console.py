@@ -7,19 +7,18 @@ import socket
 import threading
 from pathlib import Path
 
+PATIENCE = 120.0  # seconds until the terminal has come, on an emulated machine that is busy, too
+
 
 class ConsoleSocket:
-    """Receives the master of one terminal, with the name that is told beside it.
+    """Receives the master of one terminal, with the name that is told beside it."""
 
-    patience: how long it may take to come, in seconds
-    """
-
-    def __init__(self, path: Path, patience: float = 20) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(str(path))
         self.listener.listen()
-        self.listener.settimeout(patience)
+        self.listener.settimeout(PATIENCE)
         self.master = -1
         self.name = b""
         self.thread = threading.Thread(target=self._receive)
@@ -44,9 +43,14 @@ class ConsoleSocket:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
+    def wait(self) -> None:
+        """Waits until the terminal is here."""
+        self.thread.join(PATIENCE)
+        assert self.master >= 0, "no terminal has come"
+
     def read_json(self) -> "dict[str, object]":
         """The probe's one line, from the master."""
-        self.thread.join(20)
+        self.wait()
         text = b""
         while not text.endswith(b"\n"):
             text += os.read(self.master, 65536)
@@ -57,7 +61,7 @@ class ConsoleSocket:
     def close(self) -> None:
         """Ends the wait, and the terminal's other end with it."""
         self.listener.shutdown(socket.SHUT_RDWR)
-        self.thread.join(20)
+        self.thread.join(PATIENCE)
         self.listener.close()
         if self.master >= 0:
             os.close(self.master)
