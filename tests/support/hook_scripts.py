@@ -9,6 +9,7 @@ import pytest
 
 from pyrunc import hooks
 from pyrunc.errors import PyruncError
+from tests.support.processes import PATIENCE
 
 STATE: dict[str, object] = {"ociVersion": "1.3.0", "id": "pyrunc-test-hooks", "status": "creating", "bundle": "/b"}
 STATE_JSON = '{"ociVersion":"1.3.0","id":"pyrunc-test-hooks","status":"creating","bundle":"/b"}'
@@ -53,7 +54,7 @@ def short_timeout(script: Script) -> int:
 
 def wait_for_orphan(pid: int) -> None:
     """Waits for the end of a process that came to us when its parent ended (the tests are a subreaper)."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while os.waitpid(pid, os.WNOHANG) == (0, 0):
         assert time.monotonic() < deadline, f"process {pid} lives on"
         time.sleep(0.005)

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 
 PR_SET_CHILD_SUBREAPER = 36
+# How long what must happen may take: seconds.  It is only waited for so long where it does not happen.
+PATIENCE = 40.0
 
 
 def become_subreaper() -> None:
@@ -78,7 +80,7 @@ def is_ending(pid: int) -> bool:
         return False
 
 
-def wait_until(condition: Callable[[], object], what: str, timeout: float = 10.0) -> None:
+def wait_until(condition: Callable[[], object], what: str, timeout: float = PATIENCE) -> None:
     """Waits until the condition holds; fails the test, saying what it waited for, after `timeout` seconds."""
     until = time.monotonic() + timeout
     pause = 0.001
@@ -89,7 +91,7 @@ def wait_until(condition: Callable[[], object], what: str, timeout: float = 10.0
         pause = min(pause * 1.5, 0.05)
 
 
-def wait_gone(pid: int, timeout: float = 10.0) -> None:
+def wait_gone(pid: int, timeout: float = PATIENCE) -> None:
     """Waits until the process does not run any more; reaps it where it is ours."""
 
     def gone() -> bool:
@@ -101,7 +103,7 @@ def wait_gone(pid: int, timeout: float = 10.0) -> None:
     wait_until(gone, f"the end of process {name_of(pid)}", timeout)
 
 
-def wait_exit(pid: int, timeout: float = 10.0) -> int:
+def wait_exit(pid: int, timeout: float = PATIENCE) -> int:
     """Waits for an adopted process; its exit status, 128 + N after signal N."""
     result: list[int] = []
 

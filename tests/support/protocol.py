@@ -101,7 +101,7 @@ class RealHelper:
         folder = f"/proc/{self.pid}/fd"
         return {int(name): os.readlink(f"{folder}/{name}") for name in os.listdir(folder)}
 
-    def has_ended(self, timeout: float = 5.0) -> int:
+    def has_ended(self, timeout: float = processes.PATIENCE) -> int:
         """Waits until it has ended by itself; its exit status."""
         return processes.wait_exit(self.pid, timeout)
 

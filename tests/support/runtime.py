@@ -84,7 +84,7 @@ class Pyrunc:
         self,
         *args: "str | os.PathLike[str]",
         input: "str | None" = None,
-        timeout: float = 30.0,
+        timeout: float = 45.0,
         env: "Mapping[str, str] | None" = None,
         **options: Any,
     ) -> Result:
@@ -146,7 +146,7 @@ class Pyrunc:
         """Runs a container with a new id in the foreground, whatever its status."""
         return self("run", "--bundle", bundle, *options, self.new_id(), **keywords)
 
-    def wait_status(self, container_id: str, status: str, timeout: float = 10.0) -> None:
+    def wait_status(self, container_id: str, status: str, timeout: float = processes.PATIENCE) -> None:
         """Waits until `state` reports the status."""
         processes.wait_until(
             lambda: self.state(container_id)["status"] == status, f"status {status} of {container_id}", timeout

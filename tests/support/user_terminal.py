@@ -9,6 +9,8 @@ import subprocess
 import termios
 import time
 
+from tests.support.processes import PATIENCE
+
 
 class Session:
     """A command on an outer pty, as a user at a terminal has it."""
@@ -38,7 +40,7 @@ class Session:
         """Types on the keyboard."""
         os.write(self.master, keys)
 
-    def expect(self, text: bytes, seconds: float = 10) -> None:
+    def expect(self, text: bytes, seconds: float = PATIENCE) -> None:
         """Reads until text has appeared in the output."""
         end = time.monotonic() + seconds
         while text not in self.output:
@@ -48,7 +50,7 @@ class Session:
 
     def wait(self) -> int:
         """The relay's status, all output read."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + PATIENCE
         while self.process.poll() is None:
             assert time.monotonic() < end, f"still running, output {self.output!r}"
             self._read(0.05)
