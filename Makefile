@@ -160,7 +160,8 @@ endif
 .PHONY: denied
 denied: build ## run every attack on paths, mounts and procfs with each newer system call denied
 	@tools/requirements test
-	@PYRUNC_DENIED=all $(PYTEST) --leaks=own tests/attacks/test_denied_calls.py tests/attacks/test_denied_attacks.py
+	@PYRUNC_DENIED=full $(PYTEST) --leaks=own tests/attacks/test_denied_*.py
+
 .PHONY: soak
 soak: build ## CYCLES=5000 lives of containers, PARALLEL=20 at a time: nothing may fail, stay or grow; needs an idle machine
 	@tools/requirements test
