@@ -1,7 +1,7 @@
 """Attacks on paths, mounts and procfs (S5 to S7, S14 to S18, S20 to S22) with each newer system call denied in turn.
 
 Where pyrunc does without the call, an attack has to end as it does with all calls; where it refuses to work, it must
-have refused before it met the attack.  PYRUNC_DENIED=full (`make denied`) takes every attack with every call, and races.
+have refused before it met the attack.  PYRUNC_DENIED=full (`make denied`) takes every attack with every call.
 """
 
 import os
