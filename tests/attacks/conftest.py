@@ -139,8 +139,8 @@ def bundle(folder: Path, root_template: RootTemplate, is_own: bool) -> BundleFac
 
 @pytest.fixture(scope="session")
 def race_seconds() -> float:
-    """How long a race is run."""
-    return float(os.environ.get("PYRUNC_RACE_SECONDS", "2"))
+    """How long a race is run: briefly in `make test`, longer by tests/attacks/run."""
+    return float(os.environ.get("PYRUNC_RACE_SECONDS", "1"))
 
 
 @pytest.fixture

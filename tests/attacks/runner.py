@@ -38,8 +38,7 @@ def main(argv: "list[str] | None" = None) -> int:
     """
     options = parsed(argv)
     entries = [entry for entry in ENTRIES if not options.only or entry in options.only.split(",")]
-    if options.race_seconds:
-        os.environ["PYRUNC_RACE_SECONDS"] = str(options.race_seconds)
+    os.environ["PYRUNC_RACE_SECONDS"] = str(options.race_seconds)
     runs = []
     failed = False
     for name in options.runtime or ["build/pyrunc"]:
@@ -63,7 +62,9 @@ def parsed(argv: "list[str] | None") -> argparse.Namespace:
     parser.add_argument("--runtime", action="append", metavar="PATH", help=told)
     parser.add_argument("--only", metavar="S7,S16", default="", help="only these entries")
     parser.add_argument("--prove", action="store_true", help="attack copies of pyrunc that lack a protection instead")
-    parser.add_argument("--race-seconds", type=float, metavar="N", help="how long a race is run (default: 2)")
+    parser.add_argument(
+        "--race-seconds", type=float, default=3, metavar="N", help="how long a race is run (default: 3)"
+    )
     parser.add_argument("--json", metavar="FILE", help="write JSON")
     parser.add_argument("--html", metavar="FILE", help="write one self-contained HTML page")
     return parser.parse_args(argv)
