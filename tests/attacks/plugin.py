@@ -57,7 +57,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[None]") 
         reason = reason_of(report)
     mark = attack_of(item)
     assert mark is not None
-    title = f"{Path(item.path).stem}: {item.name}"
+    title = item.name.replace("[strong]", "").replace("[strong-", "[")
     outcomes[item.nodeid] = [
         Outcome(int(entry[1:]), entry, Path(item.path).name, title, result, reason, round(report.duration, 3))
         for entry in mark.entries

@@ -5,6 +5,8 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,42 +40,55 @@ def hostile(bundle: BundleFactory, links: dict[str, str], pts: bool) -> Bundle:
     return made.save()
 
 
-def run(attacked: Attacked, made: Bundle, folder: Path) -> tuple[int, str, str]:
-    """Creates and starts it: status, message, its mounts."""
-    path = folder / "c.sock"
+TERMINALS = (os.makedev(5, 2),)
+"""What the other end of a pseudo-terminal is."""
+
+
+@contextmanager
+def listening(path: Path, devices: list[int]) -> Iterator[Path]:
+    """The socket of a caller that takes one terminal, notes its device number and keeps it until its user has ended."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
         listener.settimeout(5)
-        thread = threading.Thread(target=take, args=(listener,))
+        thread = threading.Thread(target=take, args=(listener, devices))
         thread.start()
+        try:
+            yield path
+        finally:
+            with socket.socket(socket.AF_UNIX) as other:
+                other.connect(str(path))  # in case that nobody has
+            thread.join()
+    path.unlink()
+
+
+def run(attacked: Attacked, made: Bundle, folder: Path) -> tuple[int, str, str]:
+    """Creates and starts it: status, message, its mounts."""
+    with listening(folder / "c.sock", []) as path:
         container_id = attacked.new_id()
         result = attacked("create", "--bundle", made, "--console-socket", path, container_id)
         if result.returncode == 0:
             attacked("start", container_id)
             attacked.wait_status(container_id, "stopped")
-        else:
-            with socket.socket(socket.AF_UNIX) as other:
-                other.connect(str(path))
-        thread.join()
-    path.unlink()
     log = made.rootfs / "log"
     return result.returncode, result.stderr, log.read_text() if log.exists() else ""
 
 
-def take(listener: socket.socket) -> None:
-    """Takes one terminal and keeps it until the container has ended."""
+def take(listener: socket.socket, devices: list[int]) -> None:
     connection, _ = listener.accept()
     with connection:
         ancillary = connection.recvmsg(4096, socket.CMSG_SPACE(4))[1]
     for _, _, data in ancillary:
         for fd in array.array("i", data):
+            devices.append(os.fstat(fd).st_rdev)
             os.set_blocking(fd, True)
             try:
-                while os.read(fd, 4096):
+                while devices[-1] in TERMINALS and os.read(fd, 4096):
                     continue
             except OSError:
-                os.close(fd)  # EIO: nobody has the other end any more
+                pass  # EIO: nobody has the other end any more
+            finally:
+                os.close(fd)
 
 
 def points(mountinfo: str) -> list[str]:
@@ -119,6 +134,46 @@ def test_multiplexer_is_another_device(bundle: BundleFactory, attacked: Attacked
     if attacked.own:
         assert (status, mounts) == (1, "")
         assert "it is not the pty multiplexer" in message
+
+
+def fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def file(path: Path) -> None:
+    path.write_text("evil\n")
+
+
+def null(path: Path) -> None:
+    os.mknod(path, 0o20666, os.makedev(1, 3))
+
+
+def link(path: Path) -> None:
+    path.symlink_to("/dev/full")
+
+
+KINDS: dict[str, Callable[[Path], None]] = {make.__name__: make for make in (fifo, file, null, link)}
+
+
+@attack("S17")
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_terminal_of_an_exec(kind: str, bundle: BundleFactory, attacked: Attacked, folder: Path) -> None:
+    """What the container has put at the multiplexer's names is not given to the caller for a terminal."""
+    made = hostile(bundle, {}, pts=False)
+    made.config["process"].update(terminal=False, args=["/bin/sleep", "100"])
+    container_id, _ = attacked.create(made.save())
+    (made.rootfs / "dev/pts").mkdir(exist_ok=True)
+    (made.rootfs / "dev/ptmx").unlink(missing_ok=True)
+    for name in ("dev/ptmx", "dev/pts/ptmx", "dev/pts/0"):
+        KINDS[kind](made.rootfs / name)
+    devices: list[int] = []
+    with listening(folder / "c.sock", devices) as path:
+        command = ("exec", "--tty", "--detach", "--console-socket", path, container_id, "/bin/true")
+        result = attacked.in_time(lambda: attacked(*command, timeout=20), "a terminal for an exec")
+    broken_if([device for device in devices if device not in TERMINALS], "given to the caller for a terminal")
+    if attacked.own:
+        assert result.returncode == 255
+        assert "/dev/pts/ptmx" in result.stderr
 
 
 @attack("S17")
