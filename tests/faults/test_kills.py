@@ -19,7 +19,7 @@ from tests.support.runtime import Pyrunc
 pytestmark = pytest.mark.root
 
 SEED = 1
-SECONDS = 1.6
+SECONDS = 1.2
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -15,12 +15,12 @@ from tests.support.rootfs import RootTemplate
 pytestmark = pytest.mark.root
 
 SEED = 1
-SECONDS = 1.6
+SECONDS = 1.2
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_errors(name: str, folder: Path, root_template: RootTemplate) -> None:
-    """An error in an operation, a hook, a message, a state write or any other system call."""
+    """An error in an operation, a hook, a message, the state directory or any other system call."""
     tally, until = Tally(), time.monotonic() + SECONDS
     with Victim(name, folder, root_template) as victim:
         cases = [case for case in victim.cases() if case.action == ERROR]

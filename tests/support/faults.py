@@ -323,23 +323,20 @@ def sampled(cases: list[Case], seed: int) -> list[Case]:
 
 
 def table(tally: Tally) -> str:
-    """The numbers by bundle and by kind, as a table in Markdown: survived/injected where they differ."""
-    columns = [*KINDS, "all"]
-    rows = []
-    for bundle in [*dict.fromkeys(bundle for bundle, _, _ in tally.injected), "all"]:
-        for action in ACTIONS:
-            cells = []
-            for kind in columns:
-                keys = [
-                    key
-                    for key in tally.injected
-                    if bundle in ("all", key[0]) and kind in ("all", key[1]) and action == key[2]
-                ]
-                injected, survived = (sum(count[key] for key in keys) for count in (tally.injected, tally.survived))
-                cells.append(str(injected) if injected == survived else f"{survived}/{injected}")
-            rows.append([bundle, action, *cells])
-    lines = [["bundle", "fault", *columns], ["---", "---", *["---:"] * len(columns)], *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    """The numbers by bundle and kind, and by action and kind, in Markdown; survived/injected where they differ."""
+
+    def row(title: str, bundle: str, action: str) -> str:
+        cells = [title]
+        for kind in (*KINDS, ""):
+            keys = [key for key in tally.injected if all(not want or want in key for want in (bundle, kind, action))]
+            injected, survived = (sum(count[key] for key in keys) for count in (tally.injected, tally.survived))
+            cells.append(str(injected) if injected == survived else f"{survived}/{injected}")
+        return f"| {' | '.join(cells)} |\n"
+
+    bundles = list(dict.fromkeys(bundle for bundle, _, _ in tally.injected))
+    head = f"| | {' | '.join(KINDS)} | all |\n|---|{'---:|' * (len(KINDS) + 1)}\n"
+    rows = [row(bundle, bundle, "") for bundle in bundles] + [row("**all**", "", "")]
+    return head + "".join(rows + [row(f"of these: {action}", "", action) for action in ACTIONS])
 
 
 def numbers(tally: Tally) -> dict[str, Any]:

@@ -7,7 +7,7 @@ file system operation, cgroup operation    prepare() and perform() of the plan's
 helper message                             what pyrunc/helper.py sends, and what it receives
 hook                                       hooks that the runtime or the builder runs
 network device                             the moves of devices into the container
-state write                                system calls of pyrunc/state.py and pyrunc/state_root.py
+state directory                            system calls of pyrunc/state.py and pyrunc/state_root.py
 system call                                all others that Python code of pyrunc makes
 """
 
@@ -25,7 +25,7 @@ from pyrunc.operations.base import Operation, perform_all
 from pyrunc.operations.build import Build
 
 FILE_SYSTEM, CGROUP, MESSAGE, HOOK = "file system operation", "cgroup operation", "helper message", "hook"
-NETWORK, STATE, CALL = "network device", "state write", "system call"
+NETWORK, STATE, CALL = "network device", "state directory", "system call"
 
 ERROR, KILL_RUNTIME, KILL_BUILDER, KILL_HELPER = "error", "kill runtime", "kill builder", "kill helper"
 

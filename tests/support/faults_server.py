@@ -258,14 +258,25 @@ class Server:
     def prepare(self, steps: list[list[str]]) -> str:
         """The commands before the one that matters; what was wrong with them.  Whatever is there to be moved is there
         then: a device goes with the network namespace of the container that got it."""
-        if SETTINGS["device"] and SETTINGS["device"] not in {name for _, name in socket.if_nameindex()}:
-            pair = [SETTINGS["device"], "type", "veth", "peer", "name", PEER]
-            subprocess.run(["ip", "link", "add", *pair], check=True)
+        if SETTINGS["device"]:
+            self.make_device()
         for words in steps:
             answer = self.command(words)
             if answer["status"]:
                 return f"{words}: {answer['stderr']}"
         return ""
+
+    @staticmethod
+    def make_device() -> None:
+        """Makes the pair of network devices if it has gone, or when it has: a namespace takes its time to end."""
+        until = time.monotonic() + 5
+        while (names := {name for _, name in socket.if_nameindex()}) & {SETTINGS["device"], PEER}:
+            if SETTINGS["device"] in names:
+                return
+            if time.monotonic() > until:
+                raise AssertionError(f"{PEER} is there, {SETTINGS['device']} is not")
+            time.sleep(0.002)
+        subprocess.run(["ip", "link", "add", SETTINGS["device"], "type", "veth", "peer", "name", PEER], check=True)
 
     def commit(self, request: dict[str, Any]) -> dict[str, Any]:
         """The fault in the last of `steps`; then `clean`; then, with `again`, another life."""
