@@ -132,7 +132,7 @@ class Server:
                 os.setresgid(self.uid, self.uid, self.uid)
                 os.setresuid(self.uid, self.uid, self.uid)
                 syscalls.prctl(PR_SET_DUMPABLE, 1)  # as after the exec that is not made here
-            before = set(os.listdir("/proc/self/fd"))
+            before = of_process()
             points: Points | None = None
             if trace in (FIRST, CHILD):
                 inject = injection(fault.action, *fault.point[2:]) if fault else ""
@@ -154,13 +154,9 @@ class Server:
     @staticmethod
     def look_inside(points: "Points | None", before: set[str], report: int) -> None:
         """What the command left in its own process, which a program that calls pyrunc would keep."""
-        own = {str(fd) for fd in points.own_descriptors()} if points else set()
-        problems = []
-        for name in set(os.listdir("/proc/self/fd")) - before - own:
-            try:
-                problems.append(f"left descriptor {name}: {os.readlink('/proc/self/fd/' + name)}")
-            except FileNotFoundError:
-                continue  # the listing's own
+        own = {f"descriptor {fd}" for fd in points.own_descriptors()} if points else set()
+        left = {what for what in of_process() - before if what.partition(":")[0] not in own}
+        problems = [f"left in its process: {what}" for what in left]
         until = time.monotonic() + 2  # the builder's thread says that it is done, and then ends
         while len(os.listdir("/proc/self/task")) != 1 and time.monotonic() < until:
             time.sleep(0.001)
@@ -316,6 +312,19 @@ class Server:
         for line in sys.stdin:
             request = json.loads(line)
             print(json.dumps(handlers[request["do"]](request)), flush=True)
+
+
+def of_process() -> set[str]:
+    """What of this process a command might change."""
+    found = {f"working directory {os.getcwd()}"}
+    found |= {f"blocked signal {number}" for number in signal.pthread_sigmask(signal.SIG_BLOCK, ())}
+    found |= {line.strip() for line in lines("/proc/self/status") if line.startswith(("Umask:", "Cap", "Uid:", "Gid:"))}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found.add(f"descriptor {name}: {os.readlink('/proc/self/fd/' + name)}")
+        except FileNotFoundError:
+            continue  # the listing's own
+    return found
 
 
 def listing(folder: str) -> list[str]:
