@@ -19,6 +19,7 @@ PY := $(abspath $(VENV))/bin/python
 CC ?= gcc
 CFLAGS_HELPER := -std=c11 -O2 -static -Wall -Wextra -Werror
 PYTEST := $(PY) -m pytest
+export CONFORMANCE_PYTHON := $(PY)
 
 .PHONY: help
 help: ## this list

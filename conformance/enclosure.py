@@ -32,11 +32,13 @@ PLACES = (
     "/var/lib/cni",
     "/var/lib/containers",
 )
+# What users of a run's own are put into.
+FILES = ("/etc/subuid", "/etc/subgid")
 
 
 @contextmanager
 def places() -> Iterator[None]:
-    """Sees that all the places are there, to have others mounted on them, and takes away what it has made."""
+    """Sees that all these are there, to have others mounted on them, and takes away what it has made."""
     made: list[Path] = []
     try:
         for place in map(Path, PLACES):
@@ -44,11 +46,23 @@ def places() -> Iterator[None]:
                 if not folder.is_dir():
                     folder.mkdir(mode=0o755)
                     made.append(folder)
+        for file in map(Path, FILES):
+            if not file.exists():
+                file.touch(mode=0o644)
+                made.append(file)
         yield
     finally:
-        for folder in reversed(made):
+        for path in reversed(made):
             with suppress(OSError):  # something else is in there by now
-                folder.rmdir()
+                remove_empty(path)
+
+
+def remove_empty(path: Path) -> None:
+    """Removes a folder or a file in which nothing is."""
+    if path.is_dir():
+        path.rmdir()
+    elif path.stat().st_size == 0:
+        path.unlink()
 
 
 def begin(module: str, *arguments: str) -> "subprocess.Popen[bytes]":

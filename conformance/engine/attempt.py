@@ -1,6 +1,7 @@
 """One engine with one runtime or with two: all operations, their outcomes, and a second try of what failed."""
 
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from conformance.engine.operation import CannotRun, Operation
 from conformance.report.outcome import FAIL, PASS, SKIP, Outcome
 
 END = "the end: no process and no cgroup is left"
-FAILURES = (AssertionError, OSError, ValueError, LookupError)
+FAILURES = (AssertionError, OSError, ValueError, LookupError, subprocess.SubprocessError)
 
 
 class Attempts:
