@@ -4,6 +4,7 @@ It joins every namespace of the helper but the pid namespace, works on descripto
 root changes: it never has a file tree that the container controls as its own "/".
 """
 
+import _signal
 import marshal
 import posix
 import sys
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 PR_SET_PDEATHSIG = 1
 SIGKILL = 9
+SIGTERM = 15
+POLLIN = 0x1
+# How long a builder may take to end its hook: milliseconds.
+KILL_PATIENCE_MS = 2000
 MAX_REPORT = 1 << 16
 MAX_TEXT = 4000  # characters, of up to four bytes each
 SOCK_SEQPACKET = 5
@@ -75,10 +80,21 @@ class Builder:
                 return  # it has ended, and a program that ignores SIGCHLD or waits for all has seen it
 
     def kill(self) -> None:
-        """Ends the builder wherever it is."""
+        """Ends the builder wherever it is.
+
+        First it may end a hook: one that it left would be a child of the next subreaper, which may be us, and the
+        container's pid namespace would not end before somebody has reaped it.
+        """
         if self.fd >= 0:
             try:
-                posix.kill(self.pid, SIGKILL)  # it is our child and has not been waited for: the pid is its own
+                posix.kill(self.pid, SIGTERM)  # it is our child and has not been waited for: the pid is its own
+                while syscalls.poll(self.fd, POLLIN, KILL_PATIENCE_MS):
+                    data, fds = syscalls.recv(self.fd, MAX_REPORT, 1)
+                    for fd in fds:
+                        posix.close(fd)
+                    if not data:
+                        break
+                posix.kill(self.pid, SIGKILL)
             except ProcessLookupError:
                 pass  # it has ended; SIGCHLD is ignored, or the program waits for all
             self.finish()
@@ -127,6 +143,7 @@ def fork(work: "Callable[[int], None]") -> Builder:
         return Builder(pid, ours)
     status = 1
     try:
+        _signal.signal(_signal.SIGTERM, _signal.default_int_handler)  # see Builder.kill; a program's own is not for us
         posix.close(ours)
         work(theirs)
         status = 0

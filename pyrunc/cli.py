@@ -18,7 +18,6 @@ FAILED = 1
 NO_SUCH_COMMAND = 3
 EXEC_FAILED = 255
 OUT_OF_MEMORY = b"pyrunc failed: cannot allocate memory\n"
-INTERRUPTED = 130
 
 # More descriptors than can be passed on at all (the container refuses them), and few enough to be numbers of some.
 MAX_PRESERVED = 256
@@ -40,12 +39,20 @@ def entry() -> "NoReturn":
     _open_missing_standard_descriptors()
     # Ignored by the caller it would be ignored here, and no status of a child could be had.
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    for number in (_signal.SIGHUP, _signal.SIGTERM):
+        if _signal.getsignal(number) == _signal.SIG_DFL:  # not where the caller ignores it (nohup)
+            _signal.signal(number, _interrupt)
     try:
         status = main(sys.argv[1:], own_process=True)
     except MemoryError:  # on the way to say what went wrong
         posix.write(2, OUT_OF_MEMORY)
         status = FAILED
     posix._exit(status)
+
+
+def _interrupt(number: int, _frame: object) -> "NoReturn":
+    """What SIGTERM and SIGHUP do, as SIGINT does in Python: what was begun is undone on the way out."""
+    raise KeyboardInterrupt(number)
 
 
 def main(argv: list[str], *, own_process: bool = False) -> int:
@@ -94,9 +101,11 @@ def main(argv: list[str], *, own_process: bool = False) -> int:
         # runc's usage errors end with 1 for exec too, and its words stand alone.
         log.error(str(error), [f"hint: {error.hint}"])
         return FAILED
-    except KeyboardInterrupt:
-        log.error(_sentence(command, container_id, "interrupted"))
-        return INTERRUPTED
+    except KeyboardInterrupt as error:
+        number: int = error.args[0] if error.args else _signal.SIGINT
+        by = "" if number == _signal.SIGINT else f" by signal {number}"
+        log.error(_sentence(command, container_id, f"interrupted{by}"))
+        return 128 + number
     except PyruncError as error:
         _report(command, container_id, error)
     except OSError as error:

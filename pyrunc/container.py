@@ -79,7 +79,7 @@ class Container:
         if not creation.record.process:
             raise no_process()
         check_console(creation.plan.process.terminal, detach, creation.options.console_socket)
-        mask = None if detach else hold_signals()
+        mask = None if detach else hold_signals(interruptible=True)
         try:
             state, process = creation.perform(wait_for_start=False)
             container = cls(root, id)
@@ -89,6 +89,8 @@ class Container:
                     from pyrunc.notify import proxy_for
 
                     proxy = proxy_for(state, creation.record, creation.options.notify_socket)
+                if mask is not None:
+                    hold_signals()
                 container.start_process(state, creation.record, process.channel)
             except BaseException:
                 if proxy:

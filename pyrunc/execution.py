@@ -106,8 +106,11 @@ class Execution:
         self.patience = -1.0 if status == "paused" else helper.PATIENCE
         self.status = status
 
-    def perform(self, pid_file: "str | None") -> Helper:
-        """Starts the process and returns when its program runs.  The helper is the caller's to close."""
+    def perform(self, pid_file: "str | None", hold: bool) -> Helper:
+        """Starts the process and returns when its program runs.  The helper is the caller's to close.
+
+        hold: from right before the start, all signals are for the process: they are blocked
+        """
         unified = self.cgroup_paths.get(UNIFIED)
         process, born = spawn_in(0, unified)
         process.channel.patience = self.patience
@@ -129,6 +132,8 @@ class Execution:
                 send_pidfd(self.pidfd_socket, process, "setns")
             if pid_file:
                 write_pid_file(pid_file, process.pid)
+            if hold:
+                hold_signals()
             process.channel.send(helper.START)
             process.channel.ended(
                 lambda listener: self.container.hand_over(listener, self.record, self.status, process.pid)
@@ -246,8 +251,8 @@ def run_exec(
         try:
             execution = Execution(container, record, process, *options, status)
             check_console(execution.settings.terminal, detach, execution.console_socket)
-            mask = None if detach else hold_signals()
-            running = execution.perform(pid_file)
+            mask = None if detach else hold_signals(interruptible=True)
+            running = execution.perform(pid_file, hold=not detach)
         except PyruncError as error:
             if has_ended(record, error):
                 raise stopped() from error

@@ -34,12 +34,14 @@ def become_subreaper() -> None:
     syscalls.prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def hold_signals() -> "set[int]":
+def hold_signals(interruptible: bool = False) -> "set[int]":
     """Blocks what wait() forwards, in this thread.  Returns the mask for release_signals().
 
-    To be called before the process is started when not even a signal at that moment may be lost.
+    To be called before the process is started when not even a signal at that moment may be lost.  interruptible:
+    but for those that are to end what leads up to that (SIGHUP, SIGINT, SIGTERM); then call it again before the start.
     """
-    return set(_signal.pthread_sigmask(_signal.SIG_BLOCK, forwarded_signals()))
+    signals = forwarded_signals().difference(syscalls.INTERRUPTING if interruptible else ())
+    return set(_signal.pthread_sigmask(_signal.SIG_BLOCK, signals))
 
 
 def release_signals(mask: "set[int]") -> None:

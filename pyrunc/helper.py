@@ -228,6 +228,8 @@ class Channel:
         """
         while True:
             first: list[int] = []
+            while not syscalls.poll(self.fd, POLLIN, syscalls.INTERRUPT_MS):
+                syscalls.check_interrupt()
             start = self.read_some(1, first)
             if not start and not first:
                 return

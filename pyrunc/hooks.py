@@ -31,8 +31,6 @@ READ_SIZE = 65536
 DRAIN_READS = 16
 # How long a killed process may take to go: seconds.  Only one that hangs in the kernel takes longer.
 KILL_PATIENCE = 10.0
-# The longest single poll: poll(2) takes an int of milliseconds, a timeout may be larger.
-POLL_LIMIT_MS = 3_600_000
 
 
 def run_hooks(
@@ -228,12 +226,13 @@ class HookProcess:
         """
         out, err = self.outputs
         while True:
-            milliseconds = POLL_LIMIT_MS
+            syscalls.check_interrupt()
+            milliseconds = syscalls.INTERRUPT_MS
             if deadline is not None:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False
-                milliseconds = min(int(left * 1000) + 1, POLL_LIMIT_MS)
+                milliseconds = min(int(left * 1000) + 1, syscalls.INTERRUPT_MS)
             wanted = [(self.pidfd, POLLIN), (self.stdin, POLLOUT), (out.fd, POLLIN), (err.fd, POLLIN)]
             ended, writable, out_ready, err_ready = syscalls.poll_all(wanted, milliseconds)
             if ended:

@@ -4,6 +4,7 @@ Every descriptor that these functions make has O_CLOEXEC set.  Those that wait a
 Python's own are (PEP 475): handlers of the importing program run in between.
 """
 
+import _signal
 from errno import EINTR
 from time import monotonic
 
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
 
 AT_FDCWD = -100
 F_DUPFD_CLOEXEC = 1030
+INTERRUPTING = frozenset((1, 2, 15))  # SIGHUP, SIGINT, SIGTERM
+INTERRUPT_MS = 250  # how often to look for one that is blocked
+
+
+def check_interrupt() -> None:
+    """Raises KeyboardInterrupt, with its number, for a signal that is to end us and waits because it is blocked.
+
+    For what may wait long while signals are held for a process in the foreground: see foreground.hold_signals.
+    """
+    pending = INTERRUPTING & _signal.sigpending()
+    if pending and (signal := _signal.sigtimedwait(pending, 0)) is not None:
+        raise KeyboardInterrupt(signal.si_signo)
 
 
 def check(value: int, call: str, subject: "str | bytes" = "") -> int:

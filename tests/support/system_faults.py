@@ -103,6 +103,22 @@ def traces(container_id: str, bystanders: "Container[int]" = ()) -> list[str]:
     )
 
 
+def end_of(process: "subprocess.Popen[bytes]", bound: float = BOUND) -> int:
+    """Waits for a command, as long as it may take; its status.  Zombies that it waits for are reaped meanwhile."""
+
+    def ended() -> bool:
+        processes.reap_inner()
+        return process.poll() is not None
+
+    try:
+        processes.wait_until(ended, f"the end of {processes.name_of(process.pid)}", bound)
+    finally:
+        if process.poll() is None:
+            processes.end([*processes.descendants(process.pid), process.pid])
+            process.wait()
+    return process.returncode
+
+
 class Trial:
     """One container that meets one fault after another, always under the same id.
 
