@@ -22,11 +22,9 @@ FILTER = {"defaultAction": "SCMP_ACT_ALLOW"}
 OWN = ["CAP_KILL", "CAP_NET_BIND_SERVICE"]
 (SYS_ADMIN, _), (SYS_CHROOT, _), (OWN_MASK, _) = mask(["CAP_SYS_ADMIN"]), mask(["CAP_SYS_CHROOT"]), mask(OWN)
 
-NEVER_RESTS: Change = ("csrc/init.c", "    rest_capabilities(&setup);", "    ;")
-NEVER_FEWER: Change = (
-    "csrc/init_capabilities.c",
-    "        data[i].permitted &= kept;\n",
-    "",
+NEVER_FEWER: tuple[Change, ...] = (
+    ("csrc/init.c", "    rest_capabilities(&setup);", "    ;"),
+    ("csrc/init_capabilities.c", "        data[i].permitted &= kept;\n", ""),
 )
 
 
@@ -65,7 +63,7 @@ def test_waiting_for_start(no_new_privileges: bool, more: int, uid: int, bundle:
 
 
 def test_waiting_for_start_can_fail(bundle: BundleFactory, weak: Callable[..., Pyrunc]) -> None:
-    pyrunc = weak(NEVER_RESTS)
+    pyrunc = weak(*NEVER_FEWER)
     container_id, _ = pyrunc.create(with_own(bundle()))
     assert held(pyrunc.state(container_id)["pid"]) == (OWN_MASK, OWN_MASK)
 
@@ -99,7 +97,7 @@ def test_while_the_container_is_made(kind: str, bundle: BundleFactory, pyrunc: P
 
 def test_while_the_container_is_made_can_fail(bundle: BundleFactory, weak: Callable[..., Pyrunc], folder: Path) -> None:
     _, own = held(os.getpid())
-    assert while_made(weak(NEVER_FEWER), bundle, folder)[1] == own
+    assert while_made(weak(*NEVER_FEWER), bundle, folder)[1] == own
 
 
 def among_others(pyrunc: Pyrunc, bundle: Bundle) -> int:
@@ -135,7 +133,7 @@ def test_among_the_containers_processes(
 @pytest.mark.cgroup1
 def test_among_the_containers_processes_can_fail(bundle: BundleFactory, weak: Callable[..., Pyrunc]) -> None:
     _, own = held(os.getpid())
-    assert among_others(weak(NEVER_FEWER), with_own(bundle())) == own
+    assert among_others(weak(*NEVER_FEWER), with_own(bundle())) == own
 
 
 def permitted_at(log: str) -> dict[str, int]:
