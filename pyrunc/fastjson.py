@@ -3,8 +3,9 @@
 Importing json costs about 8 ms, which is half a container.  The C accelerators behind it can be used alone.
 
 Refused, because no two readers agree on them or because they are attacks: duplicate keys, NaN and infinities,
-nesting deeper than MAX_DEPTH, integers too long for int(), lone surrogates, a byte order mark, anything after the
-value.  Members of an object that are null are dropped: the runtime specification treats them as absent.
+nesting deeper than MAX_DEPTH, more than MAX_CONTAINERS arrays and objects, integers too long for int(), lone
+surrogates, a byte order mark, anything after the value.  Members of an object that are null are dropped: the runtime
+specification treats them as absent.
 """
 
 TYPE_CHECKING = False
@@ -35,6 +36,7 @@ else:
 
 
 MAX_DEPTH = 128
+MAX_CONTAINERS = 1 << 17  # "[]," is 3 bytes of text, and 64 of memory
 WHITESPACE = " \t\n\r"
 
 
@@ -112,7 +114,7 @@ _NO_BRACKETS = bytes(octet for octet in range(256) if octet not in _BRACKETS)
 
 
 def _deeper_than(octets: bytes, limit: int) -> bool:
-    """Whether the brackets of a JSON text nest deeper than limit, found at the speed of C.
+    """Whether the brackets of a JSON text nest deeper than limit, or are too many; found at the speed of C.
 
     Strings are cut out; then each round removes the innermost pairs, so the number of rounds is the depth.
     """
@@ -121,6 +123,8 @@ def _deeper_than(octets: bytes, limit: int) -> bool:
     if b"\\" in octets:
         octets = octets.replace(b"\\\\", b"").replace(b'\\"', b"")
     brackets = b"".join(octets.split(b'"')[::2]).translate(None, _NO_BRACKETS)
+    if len(brackets) > 2 * MAX_CONTAINERS:
+        return True
     for _ in range(limit):
         fewer = brackets.replace(b"[]", b"").replace(b"{}", b"")
         # What does not pair up is no JSON: the scanner will say so (by a RecursionError if there is much of it).
@@ -176,11 +180,14 @@ def _first_refusal(text: str, end: int) -> "JSONError | None":
 
     Slow and only for the message: the scanner knows that there is something, not where.
     """
+    import re
+
+    next_token = re.compile(r'["\[\]{}NI0-9-]').search
     keys: list[set[str] | None] = []  # for each open bracket: the keys so far, None for an array
-    index = 0
-    while index < end:
-        start, character = index, text[index]
-        index += 1
+    containers = index = 0
+    while token := next_token(text, index, end):
+        start, character = token.start(), token[0]
+        index = start + 1
         if character == '"':
             try:
                 string, index = scanstring(text, index, True)
@@ -197,8 +204,11 @@ def _first_refusal(text: str, end: int) -> "JSONError | None":
                 keys[-1].add(string)
         elif character in "[{":
             keys.append(set() if character == "{" else None)
+            containers += 1
             if len(keys) > MAX_DEPTH:
                 return JSONError(f"nested deeper than {MAX_DEPTH} levels", start, text)
+            if containers > MAX_CONTAINERS:
+                return JSONError(f"more than {MAX_CONTAINERS} arrays and objects", start, text)
         elif character in "]}":
             if keys:
                 keys.pop()

@@ -10,6 +10,7 @@ import os
 from pyrunc.errors import ConfigError, PyruncError, reason_of
 from pyrunc.security.conditions import Condition, Rule, libseccomp_gets_wrong, rules_code, without_conditions
 from pyrunc.security.prolog import Decided, prolog
+from pyrunc.security.seccomp import BPF_MAXINSNS
 
 try:
     import pyseccomp
@@ -122,6 +123,11 @@ def compile_profile(seccomp: "Mapping[str, Any]", *, tree: bool = True) -> Compi
         raise _refused(error, f"a filter with the default action {default_name}", "linux.seccomp") from error
 
     rules, unknown = _rules(seccomp.get("syscalls") or ())
+    conditional = {(name, tuple(rule.conditions)) for name, entries in rules.items() for rule in entries}
+    if len(conditional) > BPF_MAXINSNS:
+        # Each is an instruction at least, and libseccomp's time grows with the square of their number.
+        reason = f"{len(conditional)} rules, and a filter has no more than {BPF_MAXINSNS} instructions"
+        raise PyruncError(reason, operation="compile the filter", place="linux.seccomp.syscalls")
     own = {name for name, entries in rules.items() if _is_own(name, entries, archs.values())}
     for name, entries in rules.items():
         for rule in entries if name not in own else ():

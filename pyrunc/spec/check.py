@@ -56,4 +56,5 @@ def _text(name: str, problems: "Problems") -> str:
     lines = [f"{pointer or '/'}: {message}" for pointer, message in problems]
     if len(lines) == 1:
         return f"{name}.json: {lines[0]}"
-    return "\n".join([f"{name}.json has {len(lines)} problems:", *lines])
+    count = f"{len(lines)} problems" if len(lines) < rules.MOST else f"{rules.MOST} problems or more"
+    return "\n".join([f"{name}.json has {count}:", *lines])

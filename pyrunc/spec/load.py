@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 CONFIG = "config.json"
-MAX_SIZE = 16 << 20  # bytes; real ones have 4 to 20 kB
+MAX_SIZE = 8 << 20  # bytes; real ones have 4 to 20 kB
 
 
 def load_config(bundle: str) -> "dict[str, Any]":

@@ -1,6 +1,7 @@
 """Everything that is wrong with a configuration that the quick check refused, in plain words.  Slow, and may be."""
 
 import os
+from itertools import islice
 
 from pyrunc import fastjson
 from pyrunc.spec import rules, rules_process, rules_resources
@@ -27,14 +28,14 @@ def all_problems(name: str, value: object, place: str) -> "list[tuple[str, str]]
     place: what the quick check said; reported by itself where jsonschema is not installed.
     """
     try:
-        problems = sorted(schema_problems(name, value))
+        problems = sorted(islice(schema_problems(name, value), rules.MOST))
     except ImportError:
         return [(place, "is not as the schema says (install jsonschema for a full report)")]
     if not problems:
         return [(place, "is not as the schema says")]
     known = {pointer for pointer, _ in problems}
     problems += [found for found in _rule_problems(name, value) if not _is_below(found[0], known)]
-    return problems
+    return problems[: rules.MOST]
 
 
 def validator(name: str) -> "Any":
@@ -105,10 +106,10 @@ def _rule_problems(name: str, value: "Any") -> "list[tuple[str, str]]":
 
 
 def _until_unreadable(produce: "Callable[..., Iterable[Item]]", *arguments: "Any") -> "list[Item]":
-    """What produce yields before it comes upon something that is not as the schema promises."""
+    """What produce yields (no more than MOST) before it comes upon something that is not as the schema promises."""
     items = []
     try:
-        for item in produce(*arguments):
+        for item in islice(produce(*arguments), rules.MOST):
             items.append(item)
     except UNREADABLE:
         return items

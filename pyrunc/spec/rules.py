@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SPEC_VERSION = "1.3.0"
 HOST_NAME_MAX = 64  # bytes, __NEW_UTS_LEN
+MOST = 100
+"""Problems that are told of one file: whoever reads more of them would not know where to begin."""
 ID_MAP_OPTIONS = frozenset(("idmap", "ridmap"))
 
 
@@ -167,11 +169,11 @@ def groups(config: "Section") -> "Iterator[tuple[str, Rules, tuple[Any, ...]]]":
 
 
 def check_rules(config: "Section") -> "list[tuple[str, str]]":
-    """Every problem of a config.json that agrees with the schema: (JSON pointer, message)."""
-    problems = []
+    """Every problem (but at most MOST) of a config.json that agrees with the schema: (JSON pointer, message)."""
+    problems: list[tuple[str, str]] = []
     for section, rules, arguments in groups(config):
         problems += run(section, rules, arguments)
-    return problems
+    return problems[:MOST]
 
 
 def check_process_rules(process: "Section") -> "list[tuple[str, str]]":
@@ -185,8 +187,14 @@ def check_resource_rules(resources: "Section") -> "list[tuple[str, str]]":
 
 
 def run(section: str, rules: "Rules", arguments: "tuple[Any, ...]") -> "list[tuple[str, str]]":
-    """What some rules find, with the pointers made absolute."""
-    return [(section + pointer, message) for rule in rules for pointer, message in rule(*arguments)]
+    """What some rules find, with the pointers made absolute; no more than MOST."""
+    found: list[tuple[str, str]] = []
+    for rule in rules:
+        for pointer, message in rule(*arguments):
+            found.append((section + pointer, message))
+            if len(found) == MOST:
+                return found
+    return found
 
 
 def warnings(config: "Section") -> "list[tuple[str, str]]":

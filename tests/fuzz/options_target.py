@@ -107,7 +107,7 @@ class OptionsTarget(Target):
         for place, name, what in (
             (log, "error", self.tell),
             (log, "configure", lambda *_: None),
-            (cli, "_close_inherited", lambda _: None),
+            (cli, "_close_inherited", lambda *_: None),
             (cli, "_perform", lambda _: 0),
             (help, "write", lambda _: None),
         ):
@@ -178,8 +178,6 @@ class OptionsTarget(Target):
         if not rest or settings.help or settings.flag("version") or rest[0] in ("help", "h"):
             topic = rest[1:2] if rest and rest[0] in ("help", "h") else []
             return (3 if topic and topic[0] not in self.commands else 0), "help"
-        if settings.text("root") == "":
-            return (3 if rest[0] not in self.commands else 1), "no root" if rest[0] in self.commands else "unknown"
         command = rest[0]
         if command not in self.commands:
             return 3, "unknown"
@@ -200,6 +198,8 @@ class OptionsTarget(Target):
             return 1, self.refused(error, expected, words, command)
         assert expected is not None, f"the help promises no such options: {words}"
         self.same(invocation.options, reference, expected[0])
+        if settings.text("root") == "" and not invocation.options.help and command not in cli._WITHOUT_STATE:
+            return 1, "an empty root"
         assert invocation.arguments == expected[1], f"other arguments: {invocation.arguments}"
         if not invocation.options.help:
             self.read_values(invocation)

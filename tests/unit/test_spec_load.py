@@ -50,7 +50,7 @@ def test_size(tmp_path: Path) -> None:
     file.write_bytes(b'{"a": 1}' + b" " * (MAX_SIZE - 8))
     assert load_file(str(file)) == {"a": 1}
     file.write_bytes(b'{"a": 1}' + b" " * (MAX_SIZE - 7))
-    with pytest.raises(ConfigError, match="larger than 16 MiB"):
+    with pytest.raises(ConfigError, match="larger than 8 MiB"):
         load_file(str(file))
 
 

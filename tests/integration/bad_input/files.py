@@ -127,7 +127,7 @@ CASES = [
     ),
     Case(
         "config.json has 17 MB",
-        "pyrunc create failed: {id}: {bundle}/config.json: larger than 16 MiB",
+        "pyrunc create failed: {id}: {bundle}/config.json: larger than 8 MiB",
         prepare=raw_config(b'{"ociVersion": "1.2.0"' + b" " * BIG + b"}"),
     ),
     Case(
