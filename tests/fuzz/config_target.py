@@ -4,7 +4,8 @@ One input goes the way that it goes in `create`, up to where the host is touched
 
 - the generated check and jsonschema say the same;
 - what is refused is told with a reason, and with places that are in the document;
-- what is taken is planned, for every kind of host, twice the same, and the configuration stays as it was;
+- what is taken is planned, for every kind of host, twice the same, and the configuration stays as it was; another
+  process plans it the same;
 - what a plan says can be told, written to the container's state, and sent to the helper;
 - what `create` would refuse here, `validate` has told.
 """
@@ -14,6 +15,7 @@ import json
 import shutil
 import tempfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,9 +32,9 @@ from pyrunc.security.lsm import check_mount_label
 from pyrunc.security.seccomp import filter_for
 from pyrunc.setup import Setup
 from pyrunc.spec import _check, check, load, report
-from tests.fuzz import mutate, schema
+from tests.fuzz import mutate, replay, schema
 from tests.fuzz.picture import picture
-from tests.fuzz.target import Target
+from tests.fuzz.target import Finding, Target
 from tests.support import corpus, leaks, mutations
 
 CONTROLLERS = ("blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "memory", "net_cls", "pids")
@@ -43,6 +45,8 @@ HYBRID = Layout(
     {**V1.own, "memory": "/user", "systemd": "/", "unified": "/"},
 )
 V2 = Layout(2, {"unified": "/sys/fs/cgroup"}, {"unified": "/user/session"})
+REPLAYED = 60
+"""Inputs that are planned again by other processes, at the end."""
 EVERY_CAPABILITY = (1 << 41) - 1
 OPTIONS = (*options.ATTRIBUTES, *options.ACCESS_TIMES, *options.SUPERBLOCK_FLAGS, *options.PROPAGATION)
 WORDS = (
@@ -99,7 +103,7 @@ class ConfigTarget(Target):
         self.documents = real_documents()
         self.facts = all_facts()
         self.own_facts = read_facts()
-        self.plans = 0
+        self.taken: list[Path] = []
         # Loading the schema takes longer than all the rest.
         self.validator = report.validator
         report.validator = functools.cache(report.validator)
@@ -144,7 +148,16 @@ class ConfigTarget(Target):
                 assert not missed, f"validate does not tell: {missed}"
             return "refused: " + " ".join(sorted({shape(pointer, text) for pointer, text in error.problems})[:3])
         assert valid, "the check takes what jsonschema refuses"
-        return "taken: " + self.plan_all(config, zlib.crc32(data))
+        label = "taken: " + self.plan_all(config, zlib.crc32(data))
+        if len(self.taken) < REPLAYED and zlib.crc32(data) % 7 == 0:
+            self.taken.append(self.bundle / f"taken-{len(self.taken)}")
+            self.taken[-1].write_bytes(data)
+        return label
+
+    def finish(self) -> Iterable[Finding]:
+        """What another process plans differently."""
+        for path in replay.different(self.taken):
+            yield Finding(path.read_bytes(), AssertionError("another process plans differently"))
 
     def plan_all(self, config: dict[str, Any], number: int) -> str:
         """Plans for two hosts, chosen by the input, and for this one, compared with what validate says."""
@@ -174,7 +187,6 @@ class ConfigTarget(Target):
         for operation in (*first.cgroup.create, *first.cgroup.limits, *first.filesystem):
             assert operation.describe(), "an operation without a description"
         self.send(first)
-        self.plans += 1
         return str(number)
 
     def send(self, plan: Plan) -> None:

@@ -17,6 +17,7 @@ import time
 from collections import deque
 from pathlib import Path
 
+from pyrunc import helper
 from tests.fuzz.target import targets
 from tests.support.protocol import sample
 
@@ -24,7 +25,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent.parent
 GRACE = 120.0
 """Seconds that a fuzzer may be late: then it hangs in what cannot be interrupted, which is a finding."""
 
-NATIVE = {"message": ["tests/fuzz/message_fuzzer.c", "csrc/message.c", "csrc/init_setup.c"]}
+DECODING = ["csrc/message.c", "csrc/init_setup.c"]
+NATIVE = {name: [f"tests/fuzz/{name}_fuzzer.c", *DECODING] for name in ("message", "orders")}
 """Fuzzers in C, for libFuzzer: name -> sources."""
 SANITIZED = ["clang", "-std=c11", "-g", "-O1", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]
 
@@ -113,10 +115,29 @@ def native(name: str, folder: Path, seconds: float, seed: "int | None") -> list[
     program = folder / "fuzzer"
     subprocess.run([*SANITIZED, "-o", str(program), *NATIVE[name]], cwd=CHECKOUT, check=True)
     (folder / "corpus").mkdir(exist_ok=True)
-    (folder / "corpus" / "everything").write_bytes(sample())
+    for number, seed_of in enumerate([sample()] if name == "message" else orders()):
+        (folder / "corpus" / f"seed-{number}").write_bytes(seed_of)
     chosen = [] if seed is None else [f"-seed={seed}"]
     limits = [f"-max_total_time={max(1, round(seconds))}", "-max_len=65536", "-timeout=5", "-rss_limit_mb=1024"]
     return [str(program), *limits, *chosen, "-print_final_stats=1", f"-artifact_prefix={folder}/", f"{folder}/corpus"]
+
+
+def orders() -> list[bytes]:
+    """MESSAGE_JOIN and MESSAGE_PREPARE with all that can be in them, behind 32 bytes by which system calls succeed."""
+    entered = [helper.record(helper.TAG_JOIN, helper.u32(kind)) for kind in (0x40000000, 0x10000000)]
+    new = [helper.record(helper.TAG_NEW, helper.u32(0x10000000 | 0x20000000)), helper.record(helper.TAG_FORK)]
+    more = [
+        helper.record(helper.TAG_DUMPABLE),
+        helper.record(helper.TAG_KEEP, bytes(8)),
+        helper.record(helper.TAG_OOM_SCORE_ADJ, helper.u32(1)),
+    ]
+    tasks = helper.record(helper.TAG_TASKS, helper.text("/sys/fs/cgroup/x/tasks"))
+    proc = [helper.record(helper.TAG_PROC), helper.record(helper.TAG_PROC_OPTION, helper.pair("hidepid", "2"))]
+    prepare = [tasks, helper.record(helper.TAG_CGROUP_NAMESPACE), helper.record(helper.TAG_LOOPBACK), *proc]
+    return [
+        bytes([9] * 32) + helper.message(helper.JOIN, [*entered, *new, *more], 2),
+        bytes([9] * 32) + helper.message(helper.PREPARE, prepare, 1),
+    ]
 
 
 def run(names: list[str], folder: Path, seconds: float, jobs: int, seed: "int | None") -> dict[str, Outcome]:

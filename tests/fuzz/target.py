@@ -125,9 +125,10 @@ def targets() -> dict[str, Target]:
     from tests.fuzz.config_target import ConfigTarget, SchemaTarget
     from tests.fuzz.json_target import JsonTarget
     from tests.fuzz.options_target import OptionsTarget
+    from tests.fuzz.parts_target import PartsTarget
     from tests.fuzz.paths_target import PathsTarget
     from tests.fuzz.setup_target import SetupTarget
 
-    kinds = (ConfigTarget, SchemaTarget, JsonTarget, OptionsTarget, PathsTarget, SetupTarget)
+    kinds = (ConfigTarget, SchemaTarget, PartsTarget, JsonTarget, OptionsTarget, PathsTarget, SetupTarget)
     found: list[Target] = [kind() for kind in kinds]
     return {target.name: target for target in found}

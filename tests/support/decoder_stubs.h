@@ -57,15 +57,11 @@ static void free_all(void)
     memory_used = 0;
 }
 
-/* Takes a whole message as it came over the socket, all at once; its descriptors are 100, 101, ...  What was
- * decoded stays valid until free_all(). */
-static bool decode_once(const unsigned char *data, size_t size, struct message *message, struct setup *setup)
+/* Takes a whole message as it came over the socket, all at once; its descriptors are 100, 101, ... */
+static inline void take_message(const unsigned char *data, size_t size, struct message *message)
 {
     struct message_header header;
     memset(message, 0, sizeof *message);
-    memset(setup, 0, sizeof *setup);
-    if (setjmp(refusal))
-        return false;
     if (size < sizeof header)
         fail(EPROTO, "header", "too short");
     memcpy(&header, data, sizeof header);
@@ -81,6 +77,15 @@ static bool decode_once(const unsigned char *data, size_t size, struct message *
     message->fd_count = header.fds;
     for (size_t i = 0; i < message->fd_count; i++)
         message->fds[i] = 100 + (int)i;
+}
+
+/* Decodes MESSAGE_SETUP.  What was decoded stays valid until free_all(). */
+static inline bool decode_once(const unsigned char *data, size_t size, struct message *message, struct setup *setup)
+{
+    memset(setup, 0, sizeof *setup);
+    if (setjmp(refusal))
+        return false;
+    take_message(data, size, message);
     decode_setup(message, setup);
     return true;
 }

@@ -7,6 +7,7 @@ import pytest
 
 from pyrunc import helper
 from pyrunc.helper import message, record, text, u32, u64
+from tests.fuzz.run import orders
 from tests.support.protocol import Decoder, build, decoder_program, message_of, smallest
 
 EPROTO = 71
@@ -178,3 +179,15 @@ def test_fuzzer_program(session_folder: Path) -> None:
     for data in (RIGHT, *HEADERS.values(), *(with_records(body) for body, _ in BODIES.values())):
         result = subprocess.run([program], input=data, capture_output=True)
         assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_fuzzer_of_orders(session_folder: Path) -> None:
+    """The other one takes orders whatever the system calls that they ask for come to."""
+    import subprocess
+
+    source = Path(__file__).parent.parent / "fuzz" / "orders_fuzzer.c"
+    program = build(source, session_folder / "orders_fuzzer", "-DSTANDALONE")
+    for order in orders():
+        for endings in (bytes(32), bytes([1] * 32), bytes(range(1, 33)), bytes([250, 1] * 16), bytes([1, 255] * 16)):
+            result = subprocess.run([program], input=endings + order[32:], capture_output=True)
+            assert (result.returncode, result.stderr) == (0, b"")
