@@ -111,11 +111,11 @@ def reason(run: Run, entry: str) -> str:
 
 def write(options: argparse.Namespace, runs: list[Run], entries: list[str]) -> None:
     """The table, and the reports that are asked for."""
-    shown = Table("entry", "published as", "what it tries", *(run.version for run in runs))
+    shown = Table("entry", "what it tries", *(run.version for run in runs))
     for entry in entries:
         found = [verdict(run, entry) for run in runs]
-        shown.add_row(entry, *ENTRIES[entry], *(f"[{STYLE[result]}]{words}[/]" for result, words in found))
-    console = Console()
+        shown.add_row(entry, ENTRIES[entry][1], *(f"[{STYLE[result]}]{words}[/]" for result, words in found))
+    console = Console() if sys.stdout.isatty() else Console(width=160)
     console.print(shown)
     for run in runs:
         for entry in entries:

@@ -125,13 +125,18 @@ def test_sysctl(
 
 
 @attack("S5", "S18")
-@pytest.mark.parametrize("name", ["kernel/../vm/swappiness", "../sysrq-trigger", "net.ipv4../../vm/swappiness", "net/"])
+@pytest.mark.parametrize(
+    "name", ["kernel/../vm/swappiness", "../sys/vm/swappiness", "net.ipv4../../vm/swappiness", "net/"]
+)
 def test_names_of_sysctls(name: str, bundle: BundleFactory, attacked: Attacked, canary: Canary) -> None:
     """A name cannot lead out of what is the container's own."""
     before = Path("/proc/sys/vm/swappiness").read_text()
     made = bundle("exit 0")
     made.config["linux"]["sysctl"] = {name: "1"}
     result = attacked.run(made.save())
-    broken_if(Path("/proc/sys/vm/swappiness").read_text() != before, "a sysctl of the host has changed")
+    after = Path("/proc/sys/vm/swappiness").read_text()
+    if after != before:
+        Path("/proc/sys/vm/swappiness").write_text(before)
+    broken_if(after != before, "a sysctl of the host has changed")
     if attacked.own:
         assert result.returncode == 1

@@ -96,7 +96,7 @@ def points(mountinfo: str) -> list[str]:
 
 
 @attack("S17", weak={"follows": (FOLLOWS,)}, when=lambda given: given["target"] == "/victim")
-@pytest.mark.parametrize("target", ["/victim", "/proc/sysrq-trigger", "/missing", "pts/ptmx"])
+@pytest.mark.parametrize("target", ["/victim", "/proc/sys/kernel/domainname", "/missing", "pts/ptmx"])
 def test_console_is_a_link(target: str, bundle: BundleFactory, attacked: Attacked, folder: Path) -> None:
     """The terminal is not bound to where the image wants it."""
     status, message, mounts = run(attacked, hostile(bundle, {"dev/console": target}, pts=True), folder)
