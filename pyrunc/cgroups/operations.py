@@ -81,7 +81,10 @@ class MakeCgroup(Operation):
             if error.errno != ENOENT or len(directory) <= len(self.mount):
                 raise
             self.make(directory.rpartition("/")[0])
-            posix.mkdir(directory, 0o755)
+            try:
+                posix.mkdir(directory, 0o755)
+            except FileExistsError:
+                return  # another container's runtime needs it, too, and was quicker
         self.made = directory == self.directory
         self.prepare_new(directory)
 

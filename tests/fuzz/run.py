@@ -192,7 +192,17 @@ def main() -> int:
     if unknown:
         parser.error(f"no such fuzzer: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     folder = options.folder.absolute()
-    outcomes = run(options.names or known, folder, options.minutes * 60, options.jobs, options.seed)
+    fuzzers = targets()
+    for name in [name for name in known if os.geteuid() != 0 and name in fuzzers and fuzzers[name].needs_root]:
+        print(f"{name}: left out, needs root")
+        known.remove(name)
+    outcomes = run(
+        [name for name in known if name in (options.names or known)],
+        folder,
+        options.minutes * 60,
+        options.jobs,
+        options.seed,
+    )
     print(table(outcomes))
     (folder / "summary.json").write_text(json.dumps({name: vars(outcome) for name, outcome in outcomes.items()}))
     return 1 if any(outcome.findings for outcome in outcomes.values()) else 0

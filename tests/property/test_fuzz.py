@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fuzz import run as fuzz
 from tests.fuzz.loops import Score, changed, generate, run
 from tests.fuzz.target import Finding, Target, observe, regressions, targets
 
@@ -45,10 +46,22 @@ def test_what_once_found_something(target: Target) -> None:
     assert not bad, "\n".join(f"{name}: {text}" for name, text in bad.items())
 
 
+def test_the_runner(tmp_path: Path) -> None:
+    """It drives a fuzzer for a moment, in a process of its own, and says what came of it."""
+    outcomes = fuzz.run(["json"], tmp_path, 0.5, 1, 1)
+    assert outcomes["json"].executions > 10
+    assert not outcomes["json"].findings
+    outcomes["json"].findings["abc"] = "KeyError: 5"
+    heading, line, found = fuzz.table(outcomes).splitlines()
+    assert heading.split()[:3] == ["fuzzer", "executions", "a"]
+    assert line.split()[0] == "json"
+    assert found == "json: found abc: KeyError: 5"
+
+
 class Broken(Target):
     """Finds everything that there is to find."""
 
-    seconds = 0.1
+    seconds = 0.4
 
     def check(self, data: bytes) -> str:
         if data == b"hang":

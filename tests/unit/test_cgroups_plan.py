@@ -8,6 +8,7 @@ import pytest
 
 from pyrunc.cgroups import CgroupPlan, exec_paths, plan_cgroup, plan_update
 from pyrunc.cgroups.layout import Layout
+from pyrunc.cgroups.operations import MakeCgroup
 from pyrunc.errors import PyruncError
 
 CORPUS = Path(__file__).resolve().parent.parent / "corpus"
@@ -196,3 +197,22 @@ def test_update_leaves_devices_and_zeros_alone() -> None:
     resources["devices"] = [{"allow": False, "access": "rwm"}]
     paths = {name: f"/x/{name}" for name in V1.hierarchies}
     assert [step.describe() for step in plan_update(resources, paths, V1)] == ["write '1' to /x/cpuset/cpuset.cpus"]
+
+
+def test_a_parent_that_two_make(tmp_path: Path) -> None:
+    """Runtimes that start together need the same parents, after a boot for example: any may be the quicker at any."""
+
+    class Slower(MakeCgroup):
+        """Somebody else is always one directory ahead."""
+
+        __slots__ = ()
+
+        def make(self, directory: str) -> None:
+            super().make(directory)
+            if directory != self.directory:
+                Path(directory, self.directory[len(directory) + 1 :].partition("/")[0]).mkdir()
+
+    step = Slower(str(tmp_path), f"{tmp_path}/engine/pod/container", {})
+    step.make(step.directory)
+    assert Path(step.directory).is_dir()
+    assert not step.made, "another one's is not ours to remove"
