@@ -173,10 +173,10 @@ def outside_of(names: "Iterable[str]") -> "list[str]":
     return list(dict.fromkeys(name for name in names if name.startswith(("file[", "tty["))))
 
 
-def inherited(names: "Iterable[str]") -> "list[dict[str, str | int]]":
-    """Those of the standard descriptors that are to be exchanged for ours, as CRIU's inherit_fd."""
+def inherited(names: "Iterable[str]") -> "dict[str, int]":
+    """Those of the standard descriptors that are to be exchanged for ours: the name for CRIU -> its number."""
     found: "dict[str, int]" = {}
     for number, name in enumerate(names):
         if name.startswith(("pipe:", "file[", "tty[")):
             found.setdefault(name, number)
-    return [{"key": name, "fd": number} for name, number in found.items()]
+    return found

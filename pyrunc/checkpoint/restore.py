@@ -140,8 +140,11 @@ class Restoration(Creation):
         os.mkdir(ROOT_MOUNT, 0o700, dir_fd=self.state.fd)
         root = os.path.join(os.path.realpath(self.state.path), ROOT_MOUNT)
         kinds = {TYPES[kind][0]: kind for kind in externals.NAMED_NAMESPACES}
-        spaces = {kinds[flag]: fd for flag, fd in opened if flag in kinds}
+        standard = externals.inherited(read_descriptors(self.images))
+        inherit = {externals.NAMED_NAMESPACES[kinds[flag]][1]: fd for flag, fd in opened if flag in kinds}
+        shell_job = self.restoring.switches["shell_job"]
         directories: "list[int]" = []
+        copies: "list[int]" = []
 
         def start() -> criu.Session:
             # Here, in the mount namespace that CRIU will be in: it mounts on what is below its working directory.
@@ -150,23 +153,29 @@ class Restoration(Creation):
             return criu.Session(
                 self.program,
                 stdio=not self.plan.process.terminal,
-                pass_fds=(*directories, *spaces.values()),
-                own_group=not self.restoring.switches["shell_job"],
+                pass_fds=(*directories, *(fd for fd in inherit.values() if fd > 2)),
+                own_group=not shell_job,
             )
 
         try:
+            for name, number in standard.items():
+                if shell_job:
+                    # CRIU closes what it was given, but wants a terminal as its standard input in the end.
+                    number = os.dup(number)
+                    copies.append(number)
+                inherit[name] = number
             with start_apart(start, self.plan.rootfs, root) as session:
                 self.put_into_cgroup(session.process.pid)
                 if self.plan.group:
                     self.plan.group.attach(session.process.pid)  # what it makes is in the group, too
-                fields = self.fields(root, spaces)
+                fields = self.fields(root, inherit)
                 fields.update(images_dir_fd=directories[0], work_dir_fd=directories[1])
                 response = session.request({"type": messages.RESTORE, "opts": fields}, self.notified)
             if not response.success:
                 raise criu.failure(response, os.path.join(self.work, LOG_FILE))
             self.adopt(response.restore.pid)
         finally:
-            for fd in directories:
+            for fd in directories + copies:
                 os.close(fd)
         os.rmdir(ROOT_MOUNT, dir_fd=self.state.fd)
 
@@ -182,15 +191,14 @@ class Restoration(Creation):
         self.make_cgroups()
         perform_all(self.plan.cgroup.limits, NO_BUILD)
 
-    def fields(self, root: str, spaces: "dict[str, int]") -> "dict[str, Any]":
+    def fields(self, root: str, inherit: "dict[str, int]") -> "dict[str, Any]":
         """What CRIU is told.
 
-        root:   where the root file system is mounted for it;  spaces: type -> descriptor of a joined namespace
+        root:    where the root file system is mounted for it
+        inherit: name of what is not the container's own -> the descriptor that it gets in its place
         """
         binds = externals.with_real_sources(externals.binds_of(self.plan.filesystem))
         named = externals.named_sources(binds, externals.read_mountinfo("self"))
-        inherited = externals.inherited(read_descriptors(self.images))
-        inherited += [{"key": externals.NAMED_NAMESPACES[kind][1], "fd": fd} for kind, fd in spaces.items()]
         fields: "dict[str, Any]" = {
             "log_level": LOG_LEVEL,
             "log_file": LOG_FILE,
@@ -201,7 +209,7 @@ class Restoration(Creation):
             "evasive_devices": True,
             "orphan_pts_master": True,
             "ext_mnt": [{"key": name, "val": source} for name, source in named.items()],
-            "inherit_fd": inherited,
+            "inherit_fd": [{"key": name, "fd": fd} for name, fd in inherit.items()],
             "cg_root": cgroup_roots(self.record.cgroups, self.facts.cgroup.hierarchies),
             "join_ns": [
                 {"ns": word, "ns_file": self.record.namespaces[kind]}

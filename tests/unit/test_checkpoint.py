@@ -223,13 +223,13 @@ def test_mounts_are_noted_by_their_destinations() -> None:
 
 
 def test_pipes_among_the_standard_descriptors_are_inherited_once() -> None:
-    assert externals.inherited(["/dev/null", "pipe:[7]", "pipe:[7]"]) == [{"key": "pipe:[7]", "fd": 1}]
-    assert externals.inherited(["", "/dev/pts/0"]) == []
+    assert externals.inherited(["/dev/null", "pipe:[7]", "pipe:[7]"]) == {"pipe:[7]": 1}
+    assert externals.inherited(["", "/dev/pts/0"]) == {}
     files = ["/dev/null", "file[1a:2b]", "file[1a:2b]"]
-    assert externals.inherited(files) == [{"key": "file[1a:2b]", "fd": 1}]
+    assert externals.inherited(files) == {"file[1a:2b]": 1}
     assert externals.outside_of(files) == ["file[1a:2b]"]
     terminal = ["tty[8801:19]"] * 3
-    assert externals.inherited(terminal) == [{"key": "tty[8801:19]", "fd": 0}]
+    assert externals.inherited(terminal) == {"tty[8801:19]": 0}
     assert externals.outside_of(terminal) == ["tty[8801:19]"]
 
 
