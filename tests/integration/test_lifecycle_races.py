@@ -199,10 +199,11 @@ def test_a_first_process_that_is_stopped_or_ignores_signals(bundle: BundleFactor
     assert not processes.alive(pid)
 
 
-def test_states_while_another_command_works(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
+def test_states_while_another_command_works(bundle: BundleFactory, pyrunc: Pyrunc, folder: Path) -> None:
     """state and list wait for nobody: with a create that a slow hook holds up, they say "creating"."""
     made = bundle(SLEEP)
-    made.config["hooks"] = {"createRuntime": [{"path": "/bin/sleep", "args": ["sleep", "1"]}]}
+    hook = f"while ! test -e {folder}/looked; do sleep 0.02; done"
+    made.config["hooks"] = {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", hook]}]}
     made.save()
     container_id = pyrunc.new_id()
     process = pyrunc.popen("create", "--bundle", made, container_id, stdout=-3, stderr=-3)
@@ -217,5 +218,6 @@ def test_states_while_another_command_works(bundle: BundleFactory, pyrunc: Pyrun
     assert pyrunc("exec", container_id, "true").returncode == 255
     listed = pyrunc.ok("list", "--format", "json").json()
     assert [entry["status"] for entry in listed] == ["creating"]
-    assert process.wait(10) == 0
+    (folder / "looked").touch()
+    assert process.wait(processes.PATIENCE) == 0
     assert pyrunc.state(container_id)["status"] == "created"
