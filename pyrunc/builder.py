@@ -72,8 +72,8 @@ class Builder:
     def finish(self) -> None:
         """Waits for the builder's end, which comes by itself after its last report."""
         if self.fd >= 0:
-            posix.close(self.fd)
-            self.fd = -1
+            fd, self.fd = self.fd, -1
+            posix.close(fd)
             try:
                 posix.waitpid(self.pid, 0)
             except ChildProcessError:

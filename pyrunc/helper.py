@@ -138,8 +138,8 @@ class Channel:
     def close(self) -> None:
         """Closes the socket; a helper that still waits on it ends."""
         if self.fd >= 0:
-            posix.close(self.fd)
-            self.fd = -1
+            fd, self.fd = self.fd, -1
+            posix.close(fd)
 
     def send(self, type: int, records: "Iterable[bytes]" = (), fds: "list[int] | tuple[int, ...]" = ()) -> None:
         """Sends a message.  Raises PyruncError when the helper has gone away."""

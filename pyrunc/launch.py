@@ -128,8 +128,8 @@ class Helper:
         """Gives up the descriptors; a helper that still waits for orders ends."""
         self.channel.close()
         if self.pidfd >= 0:
-            posix.close(self.pidfd)
-            self.pidfd = -1
+            pidfd, self.pidfd = self.pidfd, -1
+            posix.close(pidfd)
 
     def signal(self, number: int) -> None:
         """Sends a signal; that the process has ended is no error."""

@@ -346,10 +346,11 @@ class StateDirectory:
         if self.owner and self.owner == posix.getpid():
             syscalls.flock(self.fd, LOCK_UN)  # closing is not enough while a fork (of another thread?) has a copy
         self.owner = 0
-        for fd in (self.fd, self.root_fd):
+        fds = (self.fd, self.root_fd)
+        self.fd = self.root_fd = -1  # before: who is interrupted here closes nothing twice
+        for fd in fds:
             if fd >= 0:
                 posix.close(fd)
-        self.fd = self.root_fd = -1
 
     def __enter__(self) -> "StateDirectory":
         return self

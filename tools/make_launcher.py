@@ -36,6 +36,8 @@ ENTER = """\
     from pyrunc.cli import entry
 except (ImportError, MemoryError, OSError) as error:
     sys.exit(f"pyrunc failed: its own code cannot be loaded: {type(error).__name__}: {error}")
+except KeyboardInterrupt:
+    sys.exit(130)
 entry()
 """
 

@@ -23,7 +23,7 @@ LOADER = '''\
 
 import sys
 from marshal import loads
-from posix import pread
+from posix import close, dup, pread
 
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import MAGIC_NUMBER, ExtensionFileLoader
@@ -86,14 +86,18 @@ class Pack:
         """Moves the pack's descriptor out of the way of those below number, which are the caller's to pass on."""
         global FD
         if number > FD:
-            from posix import close
-
             from pyrunc.syscalls import F_DUPFD_CLOEXEC, fcntl
 
             old, FD = FD, fcntl(FD, F_DUPFD_CLOEXEC, number)
             close(old)
 
 
+low = []
+while FD < 3:  # the caller has closed 0, 1 or 2: they are not for us
+    low.append(FD)
+    FD = dup(FD)
+for fd in low:
+    close(fd)
 if MAGIC_NUMBER == MAGIC:
     sys.meta_path.insert(0, Pack())
 '''

@@ -3,12 +3,14 @@
 They run in the runtime's own namespaces and need nothing of the build: None may be passed for it.
 """
 
+import _signal
 import posix
 from errno import EACCES, EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, EOPNOTSUPP, EPERM, EROFS
 
 from pyrunc.cgroups.files import open_cgroup, pids_in, read_file, walk, write_file
 from pyrunc.errors import PyruncError, from_os_error, reason_of
 from pyrunc.operations.base import Operation
+from pyrunc.syscalls import INTERRUPTING
 
 DENIED = (EACCES, EPERM, EROFS)  # what a user without rights to cgroups gets
 
@@ -74,7 +76,7 @@ class MakeCgroup(Operation):
     def make(self, directory: str) -> None:
         """mkdir -p below the mount point.  `made` says it as soon as the last part is there, whatever fails after."""
         try:
-            posix.mkdir(directory, 0o755)
+            self.make_one(directory)
         except OSError as error:
             if error.errno == EEXIST:
                 return
@@ -82,11 +84,19 @@ class MakeCgroup(Operation):
                 raise
             self.make(directory.rpartition("/")[0])
             try:
-                posix.mkdir(directory, 0o755)
+                self.make_one(directory)
             except FileExistsError:
                 return  # another container's runtime needs it, too, and was quicker
-        self.made = directory == self.directory
         self.prepare_new(directory)
+
+    def make_one(self, directory: str) -> None:
+        """mkdir(2) and `made`; no signal interrupts us between them."""
+        mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, INTERRUPTING)
+        try:
+            posix.mkdir(directory, 0o755)
+            self.made = directory == self.directory
+        finally:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
 
     def prepare_new(self, directory: str) -> None:
         """What a new directory needs before anything else; nothing in most hierarchies."""
