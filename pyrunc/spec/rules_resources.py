@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     Problems = Iterator[tuple[str, str]]
 
 ALPHANUMERIC = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
+BLOCK_DEVICES = (
+    "weightDevice",
+    "throttleReadBpsDevice",
+    "throttleWriteBpsDevice",
+    "throttleReadIOPSDevice",
+    "throttleWriteIOPSDevice",
+)
 NAME_CHARACTERS = ALPHANUMERIC | {".", "-"}
 
 
@@ -30,10 +37,9 @@ def device_rules(resources: "Section") -> "Problems":
 
 def block_devices(resources: "Section") -> "Problems":
     """config-linux.md#block-io: device numbers are not negative; a weight entry has a weight or a leafWeight."""
-    for key, entries in resources.get("blockIO", {}).items():
-        if not key.endswith("Device"):
-            continue
-        for index, entry in enumerate(entries):
+    limits = resources.get("blockIO", {})
+    for key in BLOCK_DEVICES:  # others the specification does not know, so they may be anything
+        for index, entry in enumerate(limits.get(key, ())):
             for number in ("major", "minor"):
                 if entry[number] < 0:
                     yield f"/blockIO/{key}/{index}/{number}", f"must not be negative, not {entry[number]}"

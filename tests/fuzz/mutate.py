@@ -64,7 +64,10 @@ def document(value: Any, random: Random, words: Sequence[str] = (), others: Sequ
     """A copy of a JSON value with something replaced, removed, added, repeated, or taken from another document."""
     whole = {"": copied(value)}  # so that every value has something that it is in
     for _ in range(random.choice((1, 1, 2, 4))):
-        places = [path for path in mutations.paths(whole) if path]
+        try:
+            places = [path for path in mutations.paths(whole) if path]
+        except RecursionError:  # what is nested as deeply as that stays as it is
+            break
         path = random.choice(places)
         parent, key = at(whole, path[:-1]), path[-1]
         how = random.randrange(7)
