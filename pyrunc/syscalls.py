@@ -5,7 +5,7 @@ Python's own are (PEP 475): handlers of the importing program run in between.
 """
 
 import _signal
-from errno import EINTR
+from errno import EAGAIN, EINTR
 from time import monotonic
 
 from pyrunc._shim import ffi, lib
@@ -201,8 +201,14 @@ def renameat2(from_dirfd: int, source: str, to_dirfd: int, target: str, flags: i
 
 
 def bpf(cmd: int, attr: bytes) -> int:
-    """bpf(2) with the union bpf_attr packed in attr; pointers in it must outlive the call."""
-    return check(lib.sh_bpf(cmd, ffi.from_buffer(attr), len(attr)), "bpf")
+    """bpf(2) with the union bpf_attr packed in attr; pointers in it must outlive the call.
+
+    EAGAIN is for a signal that came while the kernel checked a program.
+    """
+    while True:
+        value = lib.sh_bpf(cmd, ffi.from_buffer(attr), len(attr))
+        if value != -EAGAIN:
+            return check(value, "bpf")
 
 
 def poll(fd: int, events: int, timeout_ms: int) -> int:
