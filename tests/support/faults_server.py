@@ -114,7 +114,8 @@ class Server:
                 connection = listener.accept()[0]
             except BlockingIOError:
                 return
-            socket.recv_fds(connection, 4096, 1)
+            for fd in socket.recv_fds(connection, 4096, 1)[1]:
+                os.close(fd)
             connection.close()
 
     def child(self, words: list[str], fault: "Fault | None", trace: str, output: int, report: int, told: int) -> None:
@@ -224,7 +225,7 @@ class Server:
         for pid in children():
             os.kill(pid, signal.SIGKILL)
         self.left()
-        self.before = self.picture()
+        self.look()
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
@@ -235,11 +236,9 @@ class Server:
             answer = self.command(words)
             if answer["status"]:
                 return {"problem": f"{words}: {answer}"}
-        self.before = self.picture()
+        self.look()
         for kind in ("state", "lock"):
             self.before[kind] = set()
-        if SETTINGS["device"]:
-            self.before["network interface"] |= {SETTINGS["device"], PEER}
         return {"problem": "; ".join(self.left())}
 
     def list_points(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -250,6 +249,12 @@ class Server:
         self.command(request["clean"])
         answer["problem"] = "; ".join(filter(None, [prepared, *self.left()]))
         return answer
+
+    def look(self) -> None:
+        """Takes what is there now as what may be there; the pair of network devices comes and goes."""
+        self.before = self.picture()
+        if SETTINGS["device"]:
+            self.before["network interface"] |= {SETTINGS["device"], PEER}
 
     def prepare(self, steps: list[list[str]]) -> str:
         """The commands before the one that matters; what was wrong with them.  Whatever is there to be moved is there
