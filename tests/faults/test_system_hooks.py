@@ -73,7 +73,7 @@ def end_daemons(trial: Trial) -> int:
 
 @pytest.mark.parametrize(
     ("what", "kind"),
-    itertools.product(FAILING, KINDS)
+    [*itertools.product(FAILING, KINDS)]
     if FULL
     else [("dies", "createContainer"), ("hangs", "startContainer"), ("hangs", "poststart"), ("exits", "poststop")],
 )
@@ -100,7 +100,7 @@ def test_failing(what: str, kind: str, bundle: BundleFactory, pyrunc: Pyrunc) ->
 
 @pytest.mark.parametrize(
     ("what", "kind"),
-    itertools.product(HARMLESS, KINDS)
+    [*itertools.product(HARMLESS, KINDS)]
     if FULL
     else [
         ("forks", "createRuntime"),
