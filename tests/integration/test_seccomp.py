@@ -68,8 +68,8 @@ def rule(action: str, errno_ret: "int | None" = None, **more: object) -> "dict[s
 @pytest.mark.parametrize(
     ("profile", "mode", "expected"),
     [
-        (rule("ALLOW"), "plain", f"ret {os.getpid()}"),
-        (rule("LOG"), "plain", f"ret {os.getpid()}"),
+        (rule("ALLOW"), "plain", "ret PARENT"),
+        (rule("LOG"), "plain", "ret PARENT"),
         (rule("ERRNO"), "plain", f"errno {errno.EPERM}"),
         (rule("ERRNO", 123), "plain", "errno 123"),
         (rule("ERRNO", 0), "plain", "ret 0"),
@@ -86,7 +86,7 @@ def rule(action: str, errno_ret: "int | None" = None, **more: object) -> "dict[s
     ],
 )
 def test_every_action(probe: str, profile: "dict[str, object]", mode: str, expected: str) -> None:
-    assert verdict(probe, filter_for(profile, None), mode=mode).startswith(expected)
+    assert verdict(probe, filter_for(profile, None), mode=mode).startswith(expected.replace("PARENT", str(os.getpid())))
 
 
 @pytest.mark.parametrize(
@@ -98,13 +98,15 @@ def test_every_action(probe: str, profile: "dict[str, object]", mode: str, expec
         ({"defaultAction": "SCMP_ACT_KILL_PROCESS"}, GETPPID, f"killed by {signal.SIGSYS}"),
         ({"defaultAction": "SCMP_ACT_KILL_PROCESS"}, UNUSED, f"errno {errno.ENOSYS}"),
         ({"defaultAction": "SCMP_ACT_TRAP"}, GETPPID, f"trapped {GETPPID} errno 0"),
-        ({"defaultAction": "SCMP_ACT_LOG"}, GETPPID, f"ret {os.getpid()}"),
+        ({"defaultAction": "SCMP_ACT_LOG"}, GETPPID, "ret PARENT"),
     ],
 )
 def test_default_actions(probe: str, default: "dict[str, object]", number: int, expected: str) -> None:
     # What the probe itself needs after it has loaded the filter.
     needed = {"names": ["write", "exit_group", "rt_sigreturn", "openat2"], "action": "SCMP_ACT_ALLOW"}
-    assert verdict(probe, filter_for({**default, "syscalls": [needed]}, None), number) == expected
+    assert verdict(probe, filter_for({**default, "syscalls": [needed]}, None), number) == expected.replace(
+        "PARENT", str(os.getpid())
+    )
 
 
 BIG = 1 << 40

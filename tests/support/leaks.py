@@ -25,8 +25,12 @@ def token() -> str:
 
 
 def prefix() -> str:
-    """The beginning of the name of every host object of this run ("pyrunc-test-4711-")."""
-    return f"{PREFIX}{token()}-"
+    """The beginning of the name of every host object of this process's tests ("pyrunc-test-4711-").
+
+    xdist's workers have longer ones ("pyrunc-test-4711-gw0-"): what one makes is not another's, but all is the run's.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    return f"{PREFIX}{token()}-" + (f"{worker}-" if worker else "")
 
 
 def running() -> set[str]:

@@ -97,7 +97,11 @@ def test_taken(text: str) -> None:
 
 
 @pytest.mark.parametrize("indent", [False, True])
-@pytest.mark.parametrize("value", [object(), {(): 2}, {"a": [b"x"]}, float("nan"), [float("inf")], "\udc80"], ids=ascii)
+@pytest.mark.parametrize(
+    "value",
+    [object(), {(): 2}, {"a": [b"x"]}, float("nan"), [float("inf")], "\udc80"],
+    ids=["object", "tuple as a key", "bytes", "nan", "infinity", "surrogate"],
+)
 def test_not_written(value: object, indent: bool) -> None:
     with pytest.raises(fastjson.JSONError):
         fastjson.dumps(value, indent=indent)
