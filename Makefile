@@ -96,7 +96,7 @@ uninstall: ## remove what install put into PREFIX=
 .PHONY: test
 test: build ## run all tests, linters, the specification suite and engines included; checks that nothing is left
 	@tools/requirements test
-	@$(PYTEST) --leaks=all $(TESTS)
+	@$(PYTEST) --leaks=all $(or $(TESTS),-n 2 --dist loadfile)
 ifndef TESTS
 	@conformance/spec --runtime build/pyrunc
 	@tools/requirements engines || echo "make test: engines that are not installed are left out" >&2

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support import folders, leaks, processes
@@ -41,6 +42,12 @@ def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
+def pytest_configure() -> None:
+    """No time limit for an example of a property: what it takes depends on what else the machine does."""
+    hypothesis.settings.register_profile("no deadline", deadline=None)
+    hypothesis.settings.load_profile("no deadline")
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Adopts orphans and looks at the machine before the first test."""
     leaks.token()
@@ -52,10 +59,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Looks again after the last test; what is new fails the run."""
+    leaks.remove_corpus_parents()
     if is_worker(session.config) or not before_run:
         return
     processes.reap_adopted(set())
-    leaks.remove_corpus_parents()
     left, others = leaks.lasting(before_run, session.config.getoption("--leaks"))
     left_behind.extend(others + left)
     if left and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):

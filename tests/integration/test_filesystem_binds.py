@@ -11,6 +11,7 @@ import pytest
 from pyrunc import syscalls
 from pyrunc.cgroups.layout import Layout
 from pyrunc.operations.build import Build
+from tests.support import leaks
 from tests.support.filesystem import BOUND_DEV, Failed, mountinfo, perform, plan
 from tests.support.filesystem import run_mounts as run
 
@@ -191,7 +192,7 @@ def test_nothing_that_is_mounted_travels_to_the_host(
     inner = point / "rootfs"
     inner.mkdir()
     (point / "source").mkdir()
-    before = Path("/proc/self/mountinfo").read_text()
+    before = leaks.own_mounts()
 
     def look(_: Build) -> Any:
         Path("/tmpfs/probe").mkdir()
@@ -206,7 +207,7 @@ def test_nothing_that_is_mounted_travels_to_the_host(
         linux={"rootfsPropagation": root_propagation},
         look=look,
     )
-    assert Path("/proc/self/mountinfo").read_text() == before
+    assert leaks.own_mounts() == before
 
 
 def test_a_shared_volume_shows_the_containers_mounts(rootfs: str, mounted: Any) -> None:

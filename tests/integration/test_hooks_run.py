@@ -5,25 +5,23 @@ import re
 import resource
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pyrunc import hooks, syscalls
 from pyrunc.errors import PyruncError
-from tests.support.hook_scripts import STATE, STATE_JSON, Script, failure, run, scripts
+from tests.support.hook_scripts import STATE, STATE_JSON, Script, failure, leaving_nothing, run, scripts
 
 CLONE_NEWPID = 0x20000000
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left() -> object:
+def _nothing_is_left() -> Iterator[None]:
     """Every test must leave no child and no descriptor behind."""
-    before = sorted(os.listdir("/proc/self/fd"))
-    yield
-    assert sorted(os.listdir("/proc/self/fd")) == before
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    with leaving_nothing():
+        yield
 
 
 @pytest.fixture

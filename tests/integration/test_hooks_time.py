@@ -5,23 +5,30 @@ import resource
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pyrunc import hooks
-from tests.support.hook_scripts import STATE_JSON, Script, failure, run, scripts, short_timeout, wait_for_orphan
+from tests.support.hook_scripts import (
+    STATE_JSON,
+    Script,
+    failure,
+    leaving_nothing,
+    run,
+    scripts,
+    short_timeout,
+    wait_for_orphan,
+)
 from tests.support.processes import wait_until
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left() -> object:
+def _nothing_is_left() -> Iterator[None]:
     """Every test must leave no child and no descriptor behind."""
-    before = sorted(os.listdir("/proc/self/fd"))
-    yield
-    assert sorted(os.listdir("/proc/self/fd")) == before
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    with leaving_nothing():
+        yield
 
 
 @pytest.fixture

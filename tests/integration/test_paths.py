@@ -236,7 +236,7 @@ def here(root: int, path: str) -> tuple[int, int] | int:
     return status.st_dev, status.st_ino
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=TREES, path=PATHS)
 def test_trees_of_links_against_chroot(folder: Path, tree: list[tuple[list[str], str | None]], path: str) -> None:
     """CVE-2019-18837: what the kernel finds in a chroot is what is found here; what is made is found there."""

@@ -76,7 +76,7 @@ def agree(kind: str, document: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_same_verdict(kind: str, data: st.DataObject) -> None:
     agree(kind, damaged(data, data.draw(st.sampled_from(documents(kind)))))
@@ -95,7 +95,7 @@ def test_same_verdict_everywhere(kind: str) -> None:
             agree(kind, mutations.removed(small, path))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_check_config_never_breaks(data: st.DataObject) -> None:
     """Whatever it is given, check_config passes it or explains it, and says yes only to what all checks take."""

@@ -16,9 +16,7 @@ from pyrunc.helper import records_of
 from pyrunc.setup import Setup
 from tests.support.protocol import Decoder, decoder_program, message_of, sample
 
-RELAXED = settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+RELAXED = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.fixture(scope="module")
@@ -282,7 +280,7 @@ def test_any_body(decoder: Decoder, body: bytes) -> None:
     assert "args" in answer or answer["error"][0] in (12, 71)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(st.binary(max_size=200))
 def test_records_of_any_bytes(data: bytes) -> None:
     """Python's side: records, or a PyruncError."""

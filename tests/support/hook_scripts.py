@@ -2,13 +2,15 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from pyrunc import hooks
 from pyrunc.errors import PyruncError
+from tests.support import processes
 from tests.support.processes import PATIENCE
 
 STATE: dict[str, object] = {"ociVersion": "1.3.0", "id": "pyrunc-test-hooks", "status": "creating", "bundle": "/b"}
@@ -30,6 +32,16 @@ def scripts(folder: Path) -> Script:
         return {"path": str(path), **more}
 
     return make
+
+
+@contextmanager
+def leaving_nothing() -> Iterator[None]:
+    """No descriptor and no child that was not there before is there afterwards."""
+    descriptors = sorted(os.listdir("/proc/self/fd"))
+    children = set(processes.children(os.getpid()))
+    yield
+    assert sorted(os.listdir("/proc/self/fd")) == descriptors
+    assert set(processes.children(os.getpid())) <= children
 
 
 def run(*list_of_hooks: dict[str, object], **options: object) -> list[PyruncError]:

@@ -10,8 +10,9 @@ What is new and nobody's by name (a mount, an interface, a cgroup of another pro
 
 import gc
 import os
+import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from tests.support import processes
 
@@ -27,10 +28,11 @@ def token() -> str:
 def prefix() -> str:
     """The beginning of the name of every host object of this process's tests ("pyrunc-test-4711-").
 
-    xdist's workers have longer ones ("pyrunc-test-4711-gw0-"): what one makes is not another's, but all is the run's.
+    xdist's workers have a letter of their own ("pyrunc-test-4711b-"): what one makes is not another's to look for, but
+    all of it is the run's.  (One letter: sockets have short paths.)
     """
-    worker = os.environ.get("PYTEST_XDIST_WORKER")
-    return f"{PREFIX}{token()}-" + (f"{worker}-" if worker else "")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    return f"{PREFIX}{token()}{chr(ord('a') + int(worker.removeprefix('gw'))) if worker else ''}-"
 
 
 def running() -> set[str]:
@@ -53,6 +55,11 @@ def mounts() -> set[str]:
             after = fields.index("-")
             found.add(f"{fields[4]} ({fields[3]} of {fields[after + 1]} {fields[after + 2]})")
     return found
+
+
+def own_mounts() -> set[str]:
+    """Those of them that this process's tests have made."""
+    return {mount for mount in mounts() if is_own("mount", mount)}
 
 
 def cgroup_hierarchies() -> list[str]:
@@ -172,7 +179,9 @@ def is_own(kind: str, item: str) -> bool:
     """Whether this run made it, by its name or, for a process, by its descent."""
     if kind == "process":
         return int(item.split()[0]) in processes.descendants(os.getpid())
-    return prefix() in item
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return prefix() in item
+    return re.search(f"{PREFIX}{token()}[a-z]?-", item) is not None
 
 
 def settle(timeout: float = 2.0) -> None:
@@ -184,10 +193,5 @@ def settle(timeout: float = 2.0) -> None:
 
 def own_mounts_and_processes() -> set[str]:
     """The cheap part, looked at after every test."""
-    return _own("mount", mounts()) | {
-        f"process {processes.name_of(pid)}" for pid in processes.descendants(os.getpid()) if processes.alive(pid)
-    }
-
-
-def _own(kind: str, items: Iterable[str]) -> set[str]:
-    return {f"{kind} {item}" for item in items if is_own(kind, item)}
+    running = (processes.name_of(pid) for pid in processes.descendants(os.getpid()) if processes.alive(pid))
+    return {f"mount {mount}" for mount in own_mounts()} | {f"process {name}" for name in running}

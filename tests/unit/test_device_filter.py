@@ -107,7 +107,7 @@ a_rule = st.tuples(
 a_request = st.tuples(st.sampled_from("bc"), numbers, numbers, accesses)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(a_rule, max_size=12), st.lists(a_request, min_size=1, max_size=12))
 @example([], [("c", 1, 3, "r")])
 @example([EVERYTHING], [("c", 1, 3, "rwm")])
@@ -191,7 +191,7 @@ def kernel_v1(writes: "list[tuple[str, str]]", kind: str, major: int, minor: int
     return any(set(access) <= bits for bits in matching)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(a_rule, max_size=8), st.lists(a_request, min_size=1, max_size=8))
 @example([(True, "c", 1, 3, "r"), (False, "c", 1, ANY, "r")], [("c", 1, 3, "r")])
 @example([EVERYTHING, (False, "c", 1, 3, "rw"), (True, "a", ANY, ANY, "w")], [("c", 1, 3, "w"), ("c", 1, 3, "r")])

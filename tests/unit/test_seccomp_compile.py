@@ -155,7 +155,7 @@ ARGUMENTS = st.lists(st.tuples(*[VALUES] * 6), min_size=20, max_size=20)
 
 
 @x86_64
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(entries=st.lists(ENTRY, min_size=1, max_size=3), actual=ARGUMENTS)
 def test_conditions_mean_what_the_documentation_says(
     entries: "list[list[tuple[int, str, int, int]]]", actual: "list[tuple[int, ...]]"
