@@ -106,7 +106,7 @@ def scalar(random: Random, words: Sequence[str]) -> Any:
     if how < 3:
         return random.choice(words)
     if how == 3:
-        return random.choice(mutations.VALUES)
+        return copied(random.choice(mutations.VALUES))  # some are lists, which further changes go into
     return random.choice((0, 1, -1, 1000, 65536, 2**31, 2**32 - 1, 2**63 - 1, 2**64 - 1, True, False, None))
 
 
