@@ -83,11 +83,11 @@ def test_long_lists(bundle: BundleFactory, attacked: Attacked) -> None:
 
 
 @attack("S8")
-def test_a_million_arguments(bundle: BundleFactory, attacked: Attacked) -> None:
-    """execve(2) cannot have them; the runtime neither hangs nor drops some."""
-    made = bundle(["/bin/sh", "-c", "echo ran $#", *(["x"] * (1 << 20))])
-    result = attacked.in_time(lambda: attacked.run(made, timeout=50), "a million arguments")
-    broken_if("ran" in result.stdout and f"ran {(1 << 20) - 1}\n" != result.stdout, "arguments are lost")
+def test_more_arguments_than_execve_takes(bundle: BundleFactory, attacked: Attacked) -> None:
+    """In a file of a size that is read; the runtime neither hangs nor drops some."""
+    made = bundle(["/bin/sh", "-c", "echo ran $#", *(["x"] * (1 << 18))])
+    result = attacked.in_time(lambda: attacked.run(made, timeout=50), "as many arguments")
+    broken_if("ran" in result.stdout and f"ran {(1 << 18) - 1}\n" != result.stdout, "arguments are lost")
     if attacked.own:
         assert "argument list too long" in result.stderr or result.returncode == 0
 
