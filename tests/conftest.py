@@ -49,7 +49,12 @@ def pytest_configure() -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Adopts orphans and looks at the machine before the first test."""
+    """Adopts orphans and looks at the machine before the first test.
+
+    A shell makes what it runs in the background ignore SIGINT and SIGQUIT; what tests interrupt would inherit that.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     leaks.token()
     processes.become_subreaper()
     if not is_worker(session.config):
