@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.bundles import Bundle, BundleFactory
-from tests.support.runtime import ENVIRONMENT, Pyrunc
+from tests.support.runtime import ENVIRONMENT, Pyrunc, Result
 
 pytestmark = pytest.mark.root
 
@@ -66,6 +66,11 @@ def with_sender(bundle: Bundle, sender: Path) -> Bundle:
     return bundle
 
 
+def complaints(result: Result) -> list[str]:
+    """What the container said on standard error.  What it sends after READY=1 may find nobody who listens any more."""
+    return [line for line in result.stderr.splitlines() if not line.endswith("notify.sock: Connection refused")]
+
+
 # --- NOTIFY_SOCKET ----------------------------------------------------------------------------------------------------
 
 
@@ -89,7 +94,7 @@ def test_start_waits_until_the_container_is_ready(
     assert start.wait(10) == 0
     assert manager.is_silent()
     assert created.stdout == "/run/notify/notify.sock\n"
-    assert created.stderr == "touch: /run/notify/x: Read-only file system\n"
+    assert complaints(created) == ["touch: /run/notify/x: Read-only file system"]
 
 
 def test_run_detached(
@@ -156,7 +161,7 @@ def test_a_user_of_the_container(
     start = pyrunc.popen("start", id, env=env, umask=0o077)
     assert [manager.next() for _ in range(3)][:1] == [b"READY=1\n"]
     assert start.wait(10) == 0
-    assert created.stderr == ""
+    assert complaints(created) == []
 
 
 def test_a_manager_that_does_not_listen(
