@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.bundles import Bundle, BundleFactory
-from tests.support.canary import Canary
+from tests.support.canary import Canary, secret
 from tests.support.denied import CALLS, CREATE_WORKS, ERRORS, EXEC_WORKS, UNNEEDED, DenyFactory, assert_refused, run
 from tests.support.runtime import Pyrunc
 from tests.support.swapper import swapping
@@ -121,23 +121,14 @@ def dev(bundle: BundleFactory, canary: Canary) -> Bundle:
     return made
 
 
-def hidden(bundle: BundleFactory, canary: Canary, kind: str = "maskedPaths") -> Bundle:
-    """S20, S22: what is masked, or made read-only, is reached through a link."""
-    made = bundle("cat /vol/secret/file; echo x > /vol/secret/file; echo; mkdir /vol/secret/y && echo made")
-    inside = made.rootfs / str(canary.path).lstrip("/")
-    inside.mkdir(parents=True)
-    (inside / "file").write_text("secret\n")
-    (made.rootfs / "vol").mkdir()
-    (made.rootfs / "vol/secret").symlink_to(canary.link)
-    made.config["root"]["readonly"] = False
-    made.config["linux"].update(maskedPaths=[], readonlyPaths=[])
-    made.config["linux"][kind] = ["/vol/secret"]
-    return made
+def hidden(bundle: BundleFactory, canary: Canary) -> Bundle:
+    """S20, S22: what is masked is reached through a link."""
+    return secret(bundle, canary, "maskedPaths")
 
 
 def protected(bundle: BundleFactory, canary: Canary) -> Bundle:
     """The same for read-only paths."""
-    return hidden(bundle, canary, "readonlyPaths")
+    return secret(bundle, canary, "readonlyPaths")
 
 
 ATTACKS: dict[str, Hostile] = {

@@ -11,22 +11,10 @@ from tests.support.attack import Attacked, attack, broken_if
 from tests.support.bundles import Bundle, BundleFactory
 from tests.support.canary import Canary
 from tests.support.namespaces import NamespaceHolder
-from tests.support.weakened import Change
+from tests.support.weakened import ANYTHING_BELOW_PROC, Change
 
 pytestmark = pytest.mark.root
 
-NO_RULE_BELOW: tuple[Change, ...] = (
-    (
-        "pyrunc/operations/mount.py",
-        '    elif destination.startswith("/proc/")',
-        '    elif destination.startswith("/none/")',
-    ),
-    (
-        "pyrunc/operations/mount.py",
-        "            if posix.stat(proc).st_dev == posix.stat(target).st_dev:\n",
-        "            if not proc:\n",
-    ),
-)
 SYSCTL = "net/ipv4/conf/all/log_martians"
 CONTAINERS_PROC: tuple[Change, ...] = (
     (
@@ -74,7 +62,10 @@ WEAK_DESTINATIONS = ("/proc/sys", "/l/sys")
 
 
 @attack(
-    "S5", "S18", weak={"no rule below": NO_RULE_BELOW}, when=lambda given: given["destination"] in WEAK_DESTINATIONS
+    "S5",
+    "S18",
+    weak={"no rule below": ANYTHING_BELOW_PROC},
+    when=lambda given: given["destination"] in WEAK_DESTINATIONS,
 )
 @pytest.mark.parametrize("source", ["tmpfs", "forged"])
 @pytest.mark.parametrize("destination", ["/proc", *DESTINATIONS])

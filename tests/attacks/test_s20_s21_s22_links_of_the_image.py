@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.attack import Attacked, attack, broken_if
 from tests.support.bundles import Bundle, BundleFactory
-from tests.support.canary import Canary
+from tests.support.canary import Canary, secret
 from tests.support.swapper import swapping
 from tests.support.weakened import UNCONTAINED
 
@@ -32,20 +32,6 @@ def test_dev_is_a_link(how: str, bundle: BundleFactory, attacked: Attacked, cana
     """The marker `ptmx` outside stays, and no device is made there."""
     attacked.run(own_dev(bundle, canary, canary.link if how == "relative" else str(canary.path)))
     broken_if(not canary.intact, f"the host's folder has changed: {sorted(os.listdir(canary.path))}")
-
-
-def secret(bundle: BundleFactory, canary: Canary, kind: str) -> Bundle:
-    """A container that masks, or makes read-only, what a link leads to; it tries to reach that."""
-    made = bundle("cat /vol/secret/file; echo x > /vol/secret/file; echo; mkdir /vol/secret/y && echo made")
-    inside = made.rootfs / str(canary.path).lstrip("/")
-    inside.mkdir(parents=True)
-    (inside / "file").write_text("secret\n")
-    (made.rootfs / "vol").mkdir()
-    (made.rootfs / "vol/secret").symlink_to(canary.link)
-    made.config["root"]["readonly"] = False
-    made.config["linux"].update(maskedPaths=[], readonlyPaths=[])
-    made.config["linux"][kind] = ["/vol/secret"]
-    return made.save()
 
 
 @attack("S20", weak={"uncontained": (UNCONTAINED,)})

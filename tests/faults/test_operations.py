@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faults import Tally, Victim, sampled, torment
+from tests.support.faults import Victim, assert_survived, sampled
 from tests.support.faults_bundles import NAMES
 from tests.support.faults_points import ERROR
 from tests.support.faults_strace import STRACE
@@ -21,42 +21,32 @@ SECONDS = 1.2
 @pytest.mark.parametrize("name", NAMES)
 def test_errors(name: str, folder: Path, root_template: RootTemplate) -> None:
     """An error in an operation, a hook, a message, the state directory or any other system call."""
-    tally, until = Tally(), time.monotonic() + SECONDS
+    until = time.monotonic() + SECONDS
     with Victim(name, folder, root_template) as victim:
         cases = [case for case in victim.cases() if case.action == ERROR]
-        torment(victim, sampled(cases, SEED), tally, until)
-    assert tally.injected
-    assert not tally.failures, "\n".join(tally.failures)
+        assert_survived(victim, sampled(cases, SEED), until)
 
 
 def test_a_cgroup_that_cannot_be_prepared(folder: Path, root_template: RootTemplate) -> None:
     """What v1's cpuset wants to be written before a cgroup is of use fails: the cgroup is removed, too."""
-    tally = Tally()
     with Victim("docker", folder, root_template) as victim:
         names = [f"{call} in pyrunc.cgroups.files, write_file" for call in ("open", "write")]
         cases = [case for case in victim.cases() if case.command == "create" and case.point.name in names]
-        torment(victim, [case for case in cases if case.action == ERROR and case.point.index <= 4], tally)
-    assert tally.injected
-    assert not tally.failures, "\n".join(tally.failures)
+        assert_survived(victim, [case for case in cases if case.action == ERROR and case.point.index <= 4])
 
 
 @pytest.mark.skipif(not STRACE, reason="needs strace")
 @pytest.mark.parametrize("name", ["docker", "podman-userns"])
 def test_system_calls_of_pyrunc_init(name: str, folder: Path, root_template: RootTemplate) -> None:
     """Errors, and its death, from its first order to the program's exec."""
-    tally, until = Tally(), time.monotonic() + SECONDS
+    until = time.monotonic() + SECONDS
     with Victim(name, folder, root_template) as victim:
-        torment(victim, sampled(victim.cases_inside(), SEED), tally, until)
-    assert tally.injected
-    assert not tally.failures, "\n".join(tally.failures)
+        assert_survived(victim, sampled(victim.cases_inside(), SEED), until)
 
 
 @pytest.mark.skipif(not STRACE, reason="needs strace")
 def test_an_answer_that_cannot_be_sent(folder: Path, root_template: RootTemplate) -> None:
     """pyrunc-init ends then: nobody waits for an answer that never comes."""
-    tally = Tally()
     with Victim("docker", folder, root_template) as victim:
         cases = [case for case in victim.cases_inside() if case.point.name == "sendmsg" and case.action == ERROR]
-        torment(victim, cases, tally)
-    assert tally.injected
-    assert not tally.failures, "\n".join(tally.failures)
+        assert_survived(victim, cases)

@@ -47,10 +47,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-#ifdef STANDALONE
-int main(void)
-{
-    static uint8_t data[1 << 20];
-    return LLVMFuzzerTestOneInput(data, fread(data, 1, sizeof data, stdin));
-}
-#endif
+#include "standalone.h"

@@ -6,19 +6,29 @@ from pathlib import Path
 
 from tests.support.code import CHECKOUT
 
-TESTS = sorted((CHECKOUT / "tests").rglob("test_*.py"))
+FILES = sorted((CHECKOUT / "tests").rglob("*.py"))
 
 
-def constants(node: ast.AST) -> list[str]:
-    """The strings of a tuple of constants, as far as they are."""
-    parts = node.elts if isinstance(node, ast.Tuple) else []
-    return [part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+def text_of(node: ast.expr, names: "dict[str, ast.expr]") -> str:
+    """A string, also one that has a name in its module; "" for anything else."""
+    if isinstance(node, ast.Name):
+        node = names.get(node.id, node)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def changes(path: Path) -> "list[tuple[str, str]]":
-    """(file, old text) of each Change of a test's module."""
-    found = [constants(node) for node in ast.walk(ast.parse(path.read_text()))]
-    return [(each[0], each[1]) for each in found if len(each) == 3 and is_source(each[0])]
+    """(file, old text) of each Change of a module."""
+    module = ast.parse(path.read_text())
+    names = {
+        target.id: node.value
+        for node in module.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    tuples = [node.elts for node in ast.walk(module) if isinstance(node, ast.Tuple) and len(node.elts) == 3]
+    found = [(text_of(file, names), text_of(old, names)) for file, old, _ in tuples]
+    return [(file, old) for file, old in found if old and is_source(file)]
 
 
 def is_source(name: str) -> bool:
@@ -27,6 +37,6 @@ def is_source(name: str) -> bool:
 
 
 def test_each_stands_there_once() -> None:
-    found = [(path.name, *change) for path in TESTS for change in changes(path)]
+    found = [(path.name, *change) for path in FILES for change in changes(path)]
     assert len(found) > 40
     assert [entry for entry in found if (CHECKOUT / entry[1]).read_text().count(entry[2]) != 1] == []

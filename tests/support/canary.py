@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from tests.support.bundles import Bundle, BundleFactory
+
 
 def digest(path: "str | os.PathLike[str]") -> str:
     """SHA-256 of a file."""
@@ -40,6 +42,21 @@ class Canary:
     def link(self) -> str:
         """The text of a link that leads here from any depth of a root file system, if links may leave that."""
         return "../" * 32 + str(self.path).lstrip("/")
+
+
+def secret(bundle: BundleFactory, canary: Canary, kind: str) -> Bundle:
+    """A container that masks, or makes read-only (kind: the property's name), what a link leads to, which would be the
+    canary outside of the root; it tries to reach that."""
+    made = bundle("cat /vol/secret/file; echo x > /vol/secret/file; echo; mkdir /vol/secret/y && echo made")
+    inside = made.rootfs / str(canary.path).lstrip("/")
+    inside.mkdir(parents=True)
+    (inside / "file").write_text("secret\n")
+    (made.rootfs / "vol").mkdir()
+    (made.rootfs / "vol/secret").symlink_to(canary.link)
+    made.config["root"]["readonly"] = False
+    made.config["linux"].update(maskedPaths=[], readonlyPaths=[])
+    made.config["linux"][kind] = ["/vol/secret"]
+    return made.save()
 
 
 def code_of(package: Path) -> dict[str, str]:

@@ -309,6 +309,14 @@ def torment(victim: Victim, cases: list[Case], tally: Tally, until: "float | Non
         tally.add(victim.bundle.name, victim.commit(case, again))
 
 
+def assert_survived(victim: Victim, cases: list[Case], until: "float | None" = None) -> None:
+    """Commits faults as torment() does, one at least; each has to be survived."""
+    tally = Tally()
+    torment(victim, cases, tally, until)
+    assert tally.injected
+    assert not tally.failures, "\n".join(tally.failures)
+
+
 def sampled(cases: list[Case], seed: int) -> list[Case]:
     """All cases in an order in which the first few are of every kind and every command."""
     cases = list(cases)

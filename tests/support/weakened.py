@@ -23,6 +23,20 @@ UNCONTAINED: Change = (
 )
 """Paths of the container follow links out of its root, as before CVE-2019-18837."""
 
+ANYTHING_BELOW_PROC: tuple[Change, ...] = (
+    (
+        "pyrunc/operations/mount.py",
+        '    elif destination.startswith("/proc/")',
+        '    elif destination.startswith("/none/")',
+    ),
+    (
+        "pyrunc/operations/mount.py",
+        "            if posix.stat(proc).st_dev == posix.stat(target).st_dev:\n",
+        "            if not proc:\n",
+    ),
+)
+"""Mounts over files of procfs, as before CVE-2019-16884."""
+
 
 def weakened(folder: Path, *changes: Change) -> Path:
     """Makes the copy in a folder that is not there yet; the path of its command."""

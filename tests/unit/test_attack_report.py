@@ -1,7 +1,6 @@
 """The list of attacks is complete, and how verdicts are counted and shown."""
 
 import ast
-import importlib
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from conformance.report.outcome import FAIL, PASS, SKIP, Outcome, Run
 from tests.attacks.entries import ENTRIES
 from tests.attacks.runner import WORDS, overview, reason, verdict
 from tests.support.attack import BreakIn, broken_if, last_line
-from tests.support.weakened import CHECKOUT, Change
 
 ATTACKS = Path(__file__).parent.parent / "attacks"
 
@@ -31,26 +29,6 @@ def test_each_entry_has_an_attack_that_can_succeed() -> None:
     assert list(ENTRIES) == [f"S{number}" for number in range(1, 27)]
     assert {entry for entries, _ in attacks() for entry in entries} == set(ENTRIES)
     assert {entry for entries, weak in attacks() if weak for entry in entries} == set(ENTRIES)
-
-
-def weakenings() -> list[tuple[str, Change]]:
-    """All changes that make weakened copies: (test, change)."""
-    found = []
-    for path in sorted(ATTACKS.glob("test_*.py")):
-        module = importlib.import_module(f"tests.attacks.{path.stem}")
-        for name, value in vars(module).items():
-            for mark in getattr(value, "pytestmark", ()) if name.startswith("test_") else ():
-                if mark.name == "attack":
-                    found += [(name, change) for changes in mark.args[0].weak.values() for change in changes]
-    return found
-
-
-def test_what_weakened_copies_lack_is_there() -> None:
-    """A change of pyrunc that makes one of them meaningless is noticed here, in no time."""
-    changes = weakenings()
-    assert len(changes) > 30
-    texts = {file: (CHECKOUT / file).read_text() for _, (file, _, _) in changes}
-    assert [(name, file, old) for name, (file, old, _) in changes if texts[file].count(old) != 1] == []
 
 
 def run(*results: str) -> Run:
