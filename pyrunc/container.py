@@ -37,9 +37,10 @@ class Container:
         self.id = id
 
     @classmethod
-    def create(cls, root: str, id: str, bundle: str, **options: "Any") -> "Container":
+    def create(cls, root: str, id: str, bundle: str, *, hold: bool = False, **options: "Any") -> "Container":
         """Creates a container from the bundle, up to its process, which waits for `start`.
 
+        hold: signals that are to end us stay blocked, for a caller who ends anyway
         options: those of `pyrunc.creation_options.Options`.
         """
         from pyrunc.creation import Creation
@@ -51,6 +52,8 @@ class Container:
         state, process = creation.perform(wait_for_start=True)
         process.close()
         state.close()
+        if not hold:
+            creation.release_signals()
         return cls(root, id)
 
     @classmethod
@@ -72,14 +75,15 @@ class Container:
         """
         from pyrunc.creation import Creation
         from pyrunc.creation_options import Options
-        from pyrunc.foreground import hold_signals, release_signals, wait_foreground
+        from pyrunc.foreground import hold_signals, wait_foreground
         from pyrunc.process_start import check_console
 
         creation = Creation(root, id, pathnames.abspath(bundle), Options(**options))
         if not creation.record.process:
             raise no_process()
         check_console(creation.plan.process.terminal, detach, creation.options.console_socket)
-        mask = None if detach else hold_signals(interruptible=True)
+        if not detach:
+            hold_signals(interruptible=True)
         try:
             state, process = creation.perform(wait_for_start=False)
             container = cls(root, id)
@@ -89,7 +93,7 @@ class Container:
                     from pyrunc.notify import proxy_for
 
                     proxy = proxy_for(state, creation.record, creation.options.notify_socket)
-                if mask is not None:
+                if not detach:
                     hold_signals()
                 container.start_process(state, creation.record, process.channel)
             except BaseException:
@@ -102,6 +106,7 @@ class Container:
             state.close()
             if detach:
                 process.close()
+                creation.release_signals()
                 if proxy:
                     proxy.forward(creation.record.pid)
                 return 0
@@ -115,8 +120,7 @@ class Container:
                     container.delete_ended(creation.record)
             return status
         finally:
-            if mask is not None:
-                release_signals(mask)
+            creation.release_signals()
 
     @classmethod
     def load(cls, root: str, id: str) -> "Container":

@@ -1,5 +1,6 @@
 """Creating a container: the plan performed in its stages, and undone as a whole when any of them fails."""
 
+import _signal
 import posix
 
 from pyrunc import builder, cgroups, helper, log, syscalls
@@ -46,7 +47,7 @@ class Creation:
     """One container on its way from nothing to "created".
 
     After perform() the caller owns `state` (open and locked) and `process`; `master` is the terminal's other end
-    when nobody else took it, else -1.
+    when nobody else took it, else -1.  SIGHUP, SIGINT and SIGTERM are blocked then, until release_signals().
     """
 
     __slots__ = (
@@ -54,6 +55,7 @@ class Creation:
         "config_bytes",
         "facts",
         "hooks_ran",
+        "mask",
         "master",
         "options",
         "plan",
@@ -110,6 +112,7 @@ class Creation:
         self.process: "Helper | None" = None
         self.builder: builder.Builder | BuildThread | None = None
         self.master = -1
+        self.mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
         self.hooks_ran = False
 
     def perform(self, wait_for_start: bool) -> "tuple[StateDirectory, Helper]":
@@ -120,17 +123,21 @@ class Creation:
         """
         opened = open_namespaces(self.plan.namespaces)
         try:
-            self.state = StateDirectory.create(self.root, self.plan.id, self.record.dump())
             try:
+                with syscalls.Uninterrupted():
+                    self.state = StateDirectory.create(self.root, self.plan.id, self.record.dump())
                 self.make_process(opened)
                 made = self.finish(wait_for_start)
             except BaseException as error:
+                if self.state is None:
+                    raise
                 cause = None
-                if isinstance(error, PyruncError):
-                    from pyrunc.cgroups.out_of_memory import explanation
+                with syscalls.Uninterrupted():
+                    if isinstance(error, PyruncError):
+                        from pyrunc.cgroups.out_of_memory import explanation
 
-                    cause = explanation(self.plan.cgroup.made)
-                self.undo()
+                        cause = explanation(self.plan.cgroup.made)
+                    self.undo()
                 if cause:
                     raise cause from error
                 raise
@@ -270,11 +277,21 @@ class Creation:
         self.master = wait_ready(process, self.options.console_socket)
         if self.options.pidfd_socket:
             send_pidfd(self.options.pidfd_socket, process, "standard")
-        self.record.phase = CREATED
-        state.note_created()
-        if self.options.pid_file:
-            write_pid_file(self.options.pid_file, process.pid)
+        # From here on the container is there: a signal that is to end us comes too late to undo it.
+        mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, syscalls.INTERRUPTING)
+        try:
+            self.record.phase = CREATED
+            state.note_created()
+            if self.options.pid_file:
+                write_pid_file(self.options.pid_file, process.pid)
+        except BaseException:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+            raise
         return state, process
+
+    def release_signals(self) -> None:
+        """Sets the signal mask that there was before this creation."""
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, self.mask)
 
     def run_hooks(self, process: Helper) -> None:
         """The hooks that run while the file system stands and is not the root yet, in the order of runtime.md."""
@@ -341,20 +358,22 @@ class Creation:
             except (OSError, PyruncError) as error:
                 clean = False
                 log.warn(f"{self.plan.id}: not all could be cleaned up: {error}")
-        if self.hooks_ran and "poststop" in self.plan.hooks:
-            # What earlier hooks have set up is for these to take down (runtime.md, "Lifecycle", steps 12 and 13).
-            from pyrunc.hooks import run_runtime_hooks
-
-            stopped = spec_state(self.record, "stopped", 0)
-            for failure in run_runtime_hooks(self.plan.hooks["poststop"], stopped, "poststop", keep_going=True):
-                log.warn(str(failure))
         try:
-            if clean:
-                state.remove()
-        except PyruncError as error:
-            log.warn(f"{self.plan.id}: not all could be cleaned up: {error}")
-        finally:
-            state.close()  # what is left, and the record of it, is for `delete --force`
+            if self.hooks_ran and "poststop" in self.plan.hooks:
+                # What earlier hooks have set up is for these to take down (runtime.md, "Lifecycle", steps 12 and 13).
+                from pyrunc.hooks import run_runtime_hooks
+
+                stopped = spec_state(self.record, "stopped", 0)
+                for failure in run_runtime_hooks(self.plan.hooks["poststop"], stopped, "poststop", keep_going=True):
+                    log.warn(str(failure))
+        finally:  # also when a signal has ended a hook that would not end
+            try:
+                if clean:
+                    state.remove()
+            except PyruncError as error:
+                log.warn(f"{self.plan.id}: not all could be cleaned up: {error}")
+            finally:
+                state.close()  # what is left, and the record of it, is for `delete --force`
 
     def remove_scope(self) -> None:
         """Has systemd forget the unit, if it made one."""

@@ -31,6 +31,18 @@ def check_interrupt() -> None:
         raise KeyboardInterrupt(signal.si_signo)
 
 
+class Uninterrupted:
+    """A context in which signals that are to end us wait: for what must not be left half done."""
+
+    __slots__ = ("mask",)
+
+    def __enter__(self) -> None:
+        self.mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, INTERRUPTING)
+
+    def __exit__(self, *_: object) -> None:
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, self.mask)
+
+
 def check(value: int, call: str, subject: "str | bytes" = "") -> int:
     """Gives back a result that is not negative; raises SystemCallError for -errno."""
     if value < 0:

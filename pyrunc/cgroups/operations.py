@@ -3,14 +3,13 @@
 They run in the runtime's own namespaces and need nothing of the build: None may be passed for it.
 """
 
-import _signal
 import posix
 from errno import EACCES, EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, EOPNOTSUPP, EPERM, EROFS
 
 from pyrunc.cgroups.files import open_cgroup, pids_in, read_file, walk, write_file
 from pyrunc.errors import PyruncError, from_os_error, reason_of
 from pyrunc.operations.base import Operation
-from pyrunc.syscalls import INTERRUPTING
+from pyrunc.syscalls import Uninterrupted
 
 DENIED = (EACCES, EPERM, EROFS)  # what a user without rights to cgroups gets
 
@@ -91,12 +90,9 @@ class MakeCgroup(Operation):
 
     def make_one(self, directory: str) -> None:
         """mkdir(2) and `made`; no signal interrupts us between them."""
-        mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, INTERRUPTING)
-        try:
+        with Uninterrupted():
             posix.mkdir(directory, 0o755)
             self.made = directory == self.directory
-        finally:
-            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
 
     def prepare_new(self, directory: str) -> None:
         """What a new directory needs before anything else; nothing in most hierarchies."""

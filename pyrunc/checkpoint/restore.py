@@ -107,13 +107,16 @@ class Restoration(Creation):
         """Everything up to "running".  Raises PyruncError; nothing is left then but CRIU's log."""
         opened = open_namespaces(self.plan.namespaces)
         try:
-            self.state = StateDirectory.create(self.root, self.plan.id, self.record.dump())
             try:
+                with syscalls.Uninterrupted():
+                    self.state = StateDirectory.create(self.root, self.plan.id, self.record.dump())
                 self.make_surroundings()
                 self.restore(opened)
                 return self.settle()
             except BaseException:
-                self.undo()
+                if self.state is not None:
+                    with syscalls.Uninterrupted():
+                        self.undo()
                 raise
         except OSError as error:
             raise from_os_error(error) from error

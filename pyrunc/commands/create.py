@@ -14,6 +14,7 @@ def run(invocation: "Invocation") -> int:
         invocation.root,
         invocation.arguments[0],
         bundle_of(invocation),
+        hold=True,
         **creation_options(invocation),
     )
     return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import processes
 from tests.support.bundles import BundleFactory
 from tests.support.runtime import Pyrunc
 from tests.support.system_faults import FULL, SLEEP, Trial, bundle_of, end_of, traces
@@ -99,3 +100,22 @@ def test_nothing_stands_in_for_closed_descriptors(bundle: BundleFactory, pyrunc:
     assert [os.readlink(f"/proc/{pid}/fd/{number}") for number in range(3)] == ["/dev/null"] * 3
     trial.clean("closed")
     trial.end()
+
+
+@pytest.mark.parametrize("verb", ["create", "run"])
+def test_while_a_failure_is_undone(verb: str, bundle: BundleFactory, pyrunc: Pyrunc, folder: Path) -> None:
+    """A signal ends the poststop hook that it meets, and the rest is undone nevertheless."""
+    made = bundle(SLEEP)
+    script = f"touch {folder}/undoing; exec sleep 1000"
+    made.config["hooks"] = {
+        "createRuntime": [{"path": "/bin/false"}],
+        "poststop": [{"path": "/bin/sh", "args": ["sh", "-c", script]}],
+    }
+    trial = Trial(pyrunc, made.save())
+    with open(folder / "err", "wb") as err:
+        process = pyrunc.popen(*trial.prepare(verb), stdout=subprocess.DEVNULL, stderr=err)
+    processes.wait_until((folder / "undoing").exists, "the poststop hook")
+    process.send_signal(signal.SIGTERM)
+    assert end_of(process) == 128 + signal.SIGTERM, (folder / "err").read_text()
+    assert traces(trial.id, trial.bystanders) == []
+    assert pyrunc.containers() == []
