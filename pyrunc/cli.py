@@ -90,6 +90,7 @@ def main(argv: list[str], *, own_process: bool = False) -> int:
             container_id = invocation.arguments[words.index("<container-id>")]
         if command not in _WITHOUT_STATE:
             invocation.root = state_root(settings)
+        invocation.own_process = own_process
         if command in _STARTING:
             _close_inherited(_preserved(invocation), command)
         if own_process and command in _CONFINED:

@@ -275,9 +275,12 @@ class Values:
 
 
 class Invocation:
-    """A whole command line: settings (the global options), the command's options and its arguments."""
+    """A whole command line: settings (the global options), the command's options and its arguments.
 
-    __slots__ = ("arguments", "command", "options", "root", "settings")
+    own_process: the process is the command's alone, and ends with it
+    """
+
+    __slots__ = ("arguments", "command", "options", "own_process", "root", "settings")
 
     def __init__(self, settings: Values, command: str, options: Values, arguments: list[str], root: str = "") -> None:
         self.settings = settings
@@ -285,6 +288,7 @@ class Invocation:
         self.options = options
         self.arguments = arguments
         self.root = root
+        self.own_process = False
 
 
 def parse_global(argv: list[str]) -> "tuple[Values, list[str]]":

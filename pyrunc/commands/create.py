@@ -14,7 +14,7 @@ def run(invocation: "Invocation") -> int:
         invocation.root,
         invocation.arguments[0],
         bundle_of(invocation),
-        hold=True,
+        hold=invocation.own_process,
         **creation_options(invocation),
     )
     return 0

@@ -140,6 +140,7 @@ def test_who_builds(joins: bool, bundle: BundleFactory, pyrunc: Pyrunc, holder: 
                 entry["path"] = holder("mount").path("mount")
     creation = Creation(str(pyrunc.root), pyrunc.new_id(), str(made.save()), Options())
     state, process = creation.perform(wait_for_start=True)
+    creation.release_signals()
     try:
         assert type(creation.builder) is (Builder if joins else BuildThread)
     finally:

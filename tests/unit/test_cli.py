@@ -47,6 +47,7 @@ def test_create(container: type[StandIn], tmp_path: Path, monkeypatch: pytest.Mo
                 "systemd_cgroup": True,
                 "no_cgroups": False,
                 "config": None,
+                "hold": False,
             },
         ),
     ]
