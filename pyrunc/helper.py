@@ -164,6 +164,14 @@ class Channel:
         except PyruncError as error:
             return error
 
+    def readable(self, timeout_ms: int) -> bool:
+        """Waits for something to read, the end of the stream included; False when timeout_ms passed.  Raises
+        PyruncError."""
+        try:
+            return syscalls.poll(self.fd, POLLIN, timeout_ms) != 0
+        except OSError as error:
+            raise from_os_error(error, operation="wait for the container's init process") from error
+
     def read_some(self, size: int, fds: list[int]) -> bytes:
         """At most size bytes; none at the end of the stream.  Raises PyruncError."""
         try:
@@ -211,7 +219,7 @@ class Channel:
 
         Raises PyruncError when none comes in time: the helper does nothing that takes long, but may be held up.
         """
-        if not syscalls.poll(self.fd, POLLIN, int(self.patience * 1000)):
+        if not self.readable(int(self.patience * 1000)):
             raise late(self.patience, expected[-1])
         type, records, fds = self.receive_any()
         if type not in expected:
@@ -228,7 +236,7 @@ class Channel:
         """
         while True:
             first: list[int] = []
-            while not syscalls.poll(self.fd, POLLIN, syscalls.INTERRUPT_MS):
+            while not self.readable(syscalls.INTERRUPT_MS):
                 syscalls.check_interrupt()
             start = self.read_some(1, first)
             if not start and not first:

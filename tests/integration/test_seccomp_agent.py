@@ -70,6 +70,7 @@ def test_the_state_of_create_and_start(agent: SeccompAgent, path: Path, bundle: 
     assert agent.states == []
     pid = pyrunc.state(id)["pid"]
     pyrunc.ok("start", id)
+    wait_until(lambda: agent.states, "the state")  # `start` waits for no agent
     assert agent.states == [
         {
             "ociVersion": SPEC_VERSION,
