@@ -32,13 +32,13 @@ from pyrunc.process_start import (
     wait_ready,
     write_pid_file,
 )
-from pyrunc.record import CREATED, Record, pid_start_time, spec_state, timestamp
+from pyrunc.record import CREATED, Record, new_keyring, pid_start_time, spec_state, timestamp
 from pyrunc.security.capabilities import MAKING, kept
 from pyrunc.security.lsm import check_mount_label
 from pyrunc.setup import Setup
 from pyrunc.spec.check import check_config
 from pyrunc.spec.load import load_bundle
-from pyrunc.state import NOTIFY_DIRECTORY, START_SOCKET, StateDirectory
+from pyrunc.state import START_SOCKET, StateDirectory
 
 ROOT_KINDS = {"pivot": helper.FD_PIVOT, "move": helper.FD_MOVE, "chroot": helper.FD_CHROOT}
 
@@ -76,8 +76,7 @@ class Creation:
         if options.listen_fds or options.notify_socket:
             from pyrunc.service import amend
 
-            directory = f"{root}/{id}/{NOTIFY_DIRECTORY}" if options.notify_socket else ""
-            config = amend(config, options.listen_fds, directory)
+            config = amend(config, options.listen_fds, f"{root}/{id}" if options.notify_socket else "")
         if options.systemd_cgroup:  # what must not reach systemd is refused before that is asked anything
             from pyrunc.cgroups.systemd_annotations import annotated
 
@@ -102,7 +101,7 @@ class Creation:
             namespaces={
                 entry["type"]: entry.get("path") or "" for entry in (config.get("linux") or {}).get("namespaces") or ()
             },
-            keyring=not options.no_new_keyring,
+            keyring="" if options.no_new_keyring else new_keyring(id),
             process="process" in config,
             own_pidns=self.plan.own_pidns,
             rootless=not self.facts.privileged,
@@ -157,7 +156,9 @@ class Creation:
         assert self.state is not None
         self.state.write_config(self.config_bytes, plan.hooks)
         if self.options.notify_socket:
-            self.state.make_notify_directory()
+            from pyrunc.service import make_directory
+
+            make_directory(self.state)
         if not plan.cgroup.scope:
             self.make_cgroups()
         if plan.group:
@@ -321,7 +322,7 @@ class Creation:
         for name, value in plan.sysctls:
             setup.add_sysctl(name, value)
         if self.record.keyring:
-            setup.add_keyring(plan.id, plan.process.selinux_label)
+            setup.add_keyring(self.record.keyring, plan.process.selinux_label)
         add_security(setup, plan.process, config, self.root)
         if plan.process.terminal:
             setup.add_terminal(plan.process.console_size, bind=True)

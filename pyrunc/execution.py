@@ -211,7 +211,7 @@ class Execution:
         elif not self.settings.initial_cpus:
             setup.add_every_cpu()
         if self.record.keyring:
-            setup.add_keyring(self.record.id, self.settings.selinux_label)
+            setup.add_keyring(self.record.keyring, self.settings.selinux_label)
         add_security(setup, self.settings, self.config, self.container.root)
         if self.settings.terminal:
             setup.add_terminal(self.settings.console_size, bind=False)

@@ -11,7 +11,7 @@ import threading
 from pyrunc import log, syscalls
 from pyrunc.errors import from_os_error, reason_of
 from pyrunc.record import open_process
-from pyrunc.service import NOTIFY_SOCKET
+from pyrunc.service import NOTIFY_SHOWN, NOTIFY_SOCKET
 from pyrunc.state import NOTIFY_DIRECTORY
 
 TYPE_CHECKING = False
@@ -51,7 +51,7 @@ class NotifyProxy:
             except FileNotFoundError:
                 pass  # the usual case; there is one if a start was killed
             self.inner.bind(f"/proc/self/fd/{directory}/{NOTIFY_SOCKET}")
-            os.chmod(NOTIFY_SOCKET, 0o777, dir_fd=directory)  # for every user of the container, who alone get there
+            os.chmod(NOTIFY_SOCKET, 0o777, dir_fd=directory)  # for all of the container's users: nobody else gets there
         except OSError as error:
             self.close()
             raise from_os_error(error, operation=f"NOTIFY_SOCKET {address}") from error
@@ -121,7 +121,7 @@ def proxy_for(state: "StateDirectory", record: "Record", address: str) -> "Notif
     pidfd = open_process(record.pid, record.start_time) if state.exists(NOTIFY_DIRECTORY) else None
     if pidfd is None:
         return None
-    directory = os.open(NOTIFY_DIRECTORY, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=state.fd)
+    directory = os.open(NOTIFY_SHOWN, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=state.fd)
     try:
         return NotifyProxy(directory, address, pidfd)
     finally:

@@ -35,7 +35,7 @@ FIELDS: "dict[str, object]" = {
     "annotations": {},
     "cgroups": {},  # hierarchy name -> absolute directory; what exists, or is about to
     "namespaces": {},  # type as in config.json -> path to join ("" for one of the container's own)
-    "keyring": True,  # its processes have a session keyring of the container's own
+    "keyring": "",  # the name of the session keyring that its processes have; "": the caller's
     "process": True,  # there is one to start; it may be missing at create
     "own_pidns": False,  # killing the process ends all others of the container
     "rootless": False,
@@ -61,7 +61,7 @@ class Record:
     annotations: "dict[str, str]"
     cgroups: "dict[str, str]"
     namespaces: "dict[str, str]"
-    keyring: bool
+    keyring: str
     process: bool
     own_pidns: bool
     rootless: bool
@@ -83,6 +83,15 @@ class Record:
             raise PyruncError(
                 "a path is not valid UTF-8", operation="record the container's state", hint=f"bundle {self.bundle!r}"
             ) from error
+
+
+def new_keyring(id: str) -> str:
+    """The name of a session keyring that does not exist yet.
+
+    The kernel joins the one that has the name, whoever has made it: a name that could be foreseen would let another
+    user, or another container, own the keyring of this one.
+    """
+    return f"_ses.{id}.{posix.urandom(16).hex()}"
 
 
 def load_record(data: bytes, path: str) -> Record:

@@ -3,14 +3,23 @@
 What the environment says is read by the commands, and only there; here it becomes a part of the configuration.
 """
 
+import posix
+
 from pyrunc.errors import PyruncError
+from pyrunc.state import NOTIFY_DIRECTORY
+from pyrunc.state_root import failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from pyrunc.state import StateDirectory
+
 NOTIFY_DIR = "/run/notify"  # in the container, as with runc
+# What is bound there, below the state directory.  All of the container's users may look into it, and so could all of
+# the host's, if the directory above it did not keep them out.
+NOTIFY_SHOWN = f"{NOTIFY_DIRECTORY}/shown"
 NOTIFY_SOCKET = "notify.sock"
 
 
@@ -44,7 +53,7 @@ def amend(config: "dict[str, Any]", fds: int, notify: str) -> "dict[str, Any]":
     """The configuration with what the service needs; the one given stays as it is.
 
     fds:    how many descriptors of socket activation the process gets
-    notify: the directory on the host where its notification socket will be, "" for none
+    notify: the state directory of a container that gets a notification socket, else ""
 
     The directory is bound, and not the socket: that comes with `start`.  Without a mount namespace there is no bind.
     """
@@ -54,9 +63,19 @@ def amend(config: "dict[str, Any]", fds: int, notify: str) -> "dict[str, Any]":
     if notify and "mount" in kinds:
         env.append(f"NOTIFY_SOCKET={NOTIFY_DIR}/{NOTIFY_SOCKET}")
         options = ["bind", "nosuid", "noexec", "nodev", "ro"]
-        mount = {"destination": NOTIFY_DIR, "type": "bind", "source": notify, "options": options}
+        mount = {"destination": NOTIFY_DIR, "type": "bind", "source": f"{notify}/{NOTIFY_SHOWN}", "options": options}
         config["mounts"] = [*(config.get("mounts") or ()), mount]
     process = config.get("process")
     if process and env:
         config["process"] = {**process, "env": [*(process.get("env") or ()), *env]}
     return config
+
+
+def make_directory(state: "StateDirectory") -> None:
+    """Makes the directory that the container sees, read-only.  Raises PyruncError."""
+    try:
+        for name, mode in ((NOTIFY_DIRECTORY, 0o700), (NOTIFY_SHOWN, 0o755)):
+            posix.mkdir(name, dir_fd=state.fd)
+            posix.chmod(name, mode, dir_fd=state.fd)  # whatever the umask
+    except OSError as error:
+        raise failure(error, f"make {state.path}/{NOTIFY_SHOWN}") from error

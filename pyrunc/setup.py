@@ -77,9 +77,9 @@ class Setup:
         """An LSM label for exec: the file below /proc/self/attr that takes it."""
         self.records.append(record(helper.TAG_LSM_EXEC, pair(file, label)))
 
-    def add_keyring(self, id: str, label: str) -> None:
+    def add_keyring(self, name: str, label: str) -> None:
         """A session keyring of the container's own; label: SELinux's, "" for none."""
-        self.records.append(record(helper.TAG_KEYRING, text(f"_ses.{id}")))
+        self.records.append(record(helper.TAG_KEYRING, text(name)))
         if label:
             self.records.append(record(helper.TAG_KEY_LABEL, text(label)))
 

@@ -265,14 +265,6 @@ class StateDirectory:
         """Says that the process waits to be started.  Needs the lock."""
         self.append(" created", posix.O_APPEND)
 
-    def make_notify_directory(self) -> None:
-        """Makes the directory that the container sees, read-only; every user of it may look into it."""
-        try:
-            posix.mkdir(NOTIFY_DIRECTORY, dir_fd=self.fd)
-            posix.chmod(NOTIFY_DIRECTORY, 0o755, dir_fd=self.fd)
-        except OSError as error:
-            raise failure(error, f"make {self.path}/{NOTIFY_DIRECTORY}") from error
-
     def append(self, text: str, flags: int) -> None:
         try:
             flags |= posix.O_WRONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC

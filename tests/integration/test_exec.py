@@ -73,7 +73,7 @@ def test_as_the_containers_own_process(bundle: BundleFactory, pyrunc: Pyrunc) ->
     assert second["namespaces"] == {name: os.readlink(f"/proc/{pid}/ns/{name}") for name in second["namespaces"]}
     mounts = [{" ".join(line.split()[3:6]) for line in seen["mountinfo"]} for seen in (first, second)]
     assert mounts[0] == mounts[1]
-    assert second["keyring"]["description"].split(";")[4] == f"_ses.{container_id}"
+    assert second["keyring"]["description"].split(";")[4].startswith(f"_ses.{container_id}.")
     assert second["pid"] > 1
     cgroups = Path(f"/proc/{pid}/cgroup").read_text()
     seen_cgroups = pyrunc.ok("exec", container_id, "cat", "/proc/self/cgroup").stdout
@@ -336,6 +336,14 @@ def test_the_helper_cannot_be_seen_through(bundle: BundleFactory, pyrunc: Pyrunc
     for _ in range(10):
         pyrunc.ok("exec", container_id, "true")
     assert result.stdout == ""
+
+
+def test_the_keyring_of_every_exec(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
+    """It is that of the container's process: one that an exec had made would be gone with it."""
+    container_id, _ = running(pyrunc, bundle(SLEEP))
+    first = see(pyrunc, container_id)["keyring"]
+    assert first["id"] > 0
+    assert see(pyrunc, container_id)["keyring"] == first
 
 
 def test_no_new_keyring_holds_for_exec(bundle: BundleFactory, pyrunc: Pyrunc) -> None:

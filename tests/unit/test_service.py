@@ -16,7 +16,7 @@ CONFIG: dict[str, Any] = {
 MOUNT = {
     "destination": "/run/notify",
     "type": "bind",
-    "source": "/state/c1/notify",
+    "source": "/state/c1/notify/shown",
     "options": ["bind", "nosuid", "noexec", "nodev", "ro"],
 }
 
@@ -67,7 +67,7 @@ def test_no_address(text: bytes) -> None:
 def test_amend() -> None:
     """The last of a variable counts, and the last mount is on top; what was given stays as it is."""
     before = copy.deepcopy(CONFIG)
-    both = amend(CONFIG, 2, "/state/c1/notify")
+    both = amend(CONFIG, 2, "/state/c1")
     assert before == CONFIG
     assert both["process"]["env"] == [
         *CONFIG["process"]["env"],
