@@ -211,6 +211,8 @@ def work(
         # them; and what only the host's root can reach must be opened before that privilege is given up.
         wait_prepared(inside)
         privileged = CLONE_NEWUSER if posix.geteuid() == 0 else 0
+        # A program of ours is run for it: in a mount namespace that is joined somebody may have put another there.
+        perform_all(operations if privileged else (), build, "reserve")
         enter(inside.pidfd, entered & ~privileged)
         build.entered = True
         perform_all(operations, build, "prepare")

@@ -40,6 +40,7 @@ def refusals(config: "Config", gid: int) -> "Iterator[Refusal]":
         hint = 'add {"type": "user"} with uidMappings and gidMappings: `pyrunc spec --rootless` shows how'
         yield "/linux/namespaces", "linux.namespaces", "rootless container requires user namespaces", hint
         return
+    yield from idmapped_mounts(config)
     if kinds["user"]:
         return  # what is mapped there is known when it is joined
     yield from unmapped_mount_options(config)
@@ -47,6 +48,10 @@ def refusals(config: "Config", gid: int) -> "Iterator[Refusal]":
     if user.get("additionalGids") and is_own(mappings(linux.get("gidMappings")), gid):
         pointer = "/process/user/additionalGids"
         yield pointer, "process.user.additionalGids", GROUPS_DENIED, GROUPS_HINT
+
+
+def idmapped_mounts(config: "Config") -> "Iterator[Refusal]":
+    """Mounts that only root may make, in a user namespace that is joined, too."""
     for index, mount in enumerate(config.get("mounts") or ()):
         options = mount.get("options") or ()
         if mount.get("uidMappings") or "idmap" in options or "ridmap" in options:

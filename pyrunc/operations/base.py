@@ -27,6 +27,9 @@ class Operation:
         """One line: what perform() will do, as shown in errors and traces."""
         raise NotImplementedError
 
+    def reserve(self, build: "Build") -> None:
+        """What must happen before any namespace of the container is entered: running a program of our own."""
+
     def prepare(self, build: "Build") -> None:
         """What must happen in the runtime's own namespaces, with its privileges: opening what is to be bound."""
 
@@ -36,13 +39,10 @@ class Operation:
 
 
 def perform_all(operations: "Iterable[Operation]", build: "Build", step: str = "perform") -> None:
-    """Performs (or prepares) operations in order; a failure names the operation and its place in config.json."""
+    """Has operations do a step (a method), in order; a failure names the operation and its place in config.json."""
     for operation in operations:
         try:
-            if step == "prepare":
-                operation.prepare(build)
-            else:
-                operation.perform(build)
+            getattr(operation, step)(build)
         except PyruncError as error:
             raise error.at(operation.describe(), operation.place) from error
         except OSError as error:

@@ -3,7 +3,7 @@
 import posix
 from errno import EINVAL
 
-from pyrunc.errors import PyruncError, SystemCallError
+from pyrunc.errors import SystemCallError
 from pyrunc.operations.constants import (
     AT_EMPTY_PATH,
     AT_FDCWD,
@@ -31,10 +31,9 @@ class BindMount(Mount):
 
     inherited:  propagation that cuts the copy's tie to the host's mount (MS_SLAVE | MS_REC: what the container
                 mounts in it does not travel to the host), 0 to keep the tie
-    id_maps:    (uid map, gid map) of an idmapped mount; empty maps mean those of the container's user namespace
     """
 
-    __slots__ = ("changes", "clone", "id_maps", "source")
+    __slots__ = ("changes", "clone", "source")
 
     def __init__(
         self,
@@ -47,10 +46,9 @@ class BindMount(Mount):
         id_maps: "tuple[IdMap, IdMap] | None" = None,
         strict: bool = False,
     ) -> None:
-        super().__init__(destination, options, place, strict=strict)
+        super().__init__(destination, options, place, strict=strict, id_maps=id_maps)
         self.source = source
         self.changes: list[Change] = changes(options, inherited)
-        self.id_maps = id_maps
         self.clone = -1
 
     def describe(self) -> str:
@@ -85,15 +83,12 @@ class BindMount(Mount):
         if self.destination == "/proc":
             check_proc_source(clone, self.destination)
         if self.id_maps is not None:
-            self._map_ids(build, clone, self.id_maps)
+            self._map_ids(build, clone)
         apply_changes(clone, self.changes)
         return clone
 
-    def _map_ids(self, build: "Build", clone: int, maps: "tuple[IdMap, IdMap]") -> None:
-        own = not maps[0]
-        if own and build.userns_fd < 0:
-            raise PyruncError("an idmapped mount without mappings needs a user namespace of the container's own")
-        userns = build.userns_fd if own else build.make_userns(*maps)
+    def _map_ids(self, build: "Build", clone: int) -> None:
+        userns = self.mapping_userns(build)
         try:
             mount_setattr(
                 clone,
@@ -104,6 +99,3 @@ class BindMount(Mount):
         except SystemCallError as error:
             error.detail = "is the file system one that can be idmapped, and the runtime privileged?"
             raise
-        finally:
-            if not own:
-                posix.close(userns)

@@ -79,18 +79,15 @@ class FilesystemMount(Mount):
 
     late_read_only:  "ro" has to wait until everything below the mount is in place (see LateReadonly)
     late_label:      the SELinux label of its root, where the file system takes none for all of its files
-    id_maps:         (uid map, gid map) of an idmapped mount; empty maps mean those of the container's user namespace
     """
 
     __slots__ = (
         "attributes",
         "fstype",
-        "id_maps",
         "late_label",
         "late_read_only",
         "mount",
         "source",
-        "userns",
         "words",
     )
 
@@ -105,10 +102,9 @@ class FilesystemMount(Mount):
         label: str = "",
         id_maps: "tuple[IdMap, IdMap] | None" = None,
     ) -> None:
-        super().__init__(destination, options, place, strict=fstype in ("proc", "sysfs"))
+        super().__init__(destination, options, place, strict=fstype in ("proc", "sysfs"), id_maps=id_maps)
         self.fstype = fstype
         self.source = source
-        self.id_maps = id_maps
         self.attributes = options.set | options.tree_set
         self.late_read_only = bool(self.attributes & MOUNT_ATTR_RDONLY) and (fstype == "tmpfs" or destination == "/dev")
         if self.late_read_only:
@@ -119,19 +115,13 @@ class FilesystemMount(Mount):
             self.words = [*options.data, ("context", label)]
         self.late_label = label if fstype in LABELLED_LATER else ""
         self.mount = -1
-        self.userns = -1
 
     def describe(self) -> str:
         return f"mount {self.fstype} on {self.destination}"
 
     def prepare(self, build: "Build") -> None:
         if self.id_maps is not None:
-            if self.id_maps[0]:
-                self.userns = build.keep(build.make_userns(*self.id_maps))
-            elif build.userns_fd >= 0:
-                self.userns = build.userns_fd
-            else:
-                raise PyruncError("an idmapped mount without mappings needs a user namespace of the container's own")
+            self.mapping_userns(build)
 
     def perform(self, build: "Build") -> None:
         target, made = self.open_directory(build)

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from pyrunc.operations.build import Build
     from pyrunc.operations.options import MountOptions
 
+    IdMap = list[tuple[int, int, int]]
+
     Change = tuple[bool, int, int, int]
     """One mount_setattr(2): the whole tree?, attributes to set, to clear, propagation (0: as it is)."""
 
@@ -75,17 +77,41 @@ class Mount(Operation):
     """A mount on a destination inside the root.
 
     strict:   the destination may be reached through no link: what others rely on being there must be there
+    id_maps:  (uid map, gid map) of an idmapped mount; empty maps mean those of the container's user namespace
     attached: descriptor of the mount once it is there, -1 before
     """
 
-    __slots__ = ("attached", "destination", "options", "strict")
+    __slots__ = ("attached", "destination", "id_maps", "options", "strict", "userns")
 
-    def __init__(self, destination: str, options: "MountOptions", place: str = "", *, strict: bool = False) -> None:
+    def __init__(
+        self,
+        destination: str,
+        options: "MountOptions",
+        place: str = "",
+        *,
+        strict: bool = False,
+        id_maps: "tuple[IdMap, IdMap] | None" = None,
+    ) -> None:
         super().__init__(place)
         self.destination = destination
         self.options = options
         self.strict = strict
-        self.attached = -1
+        self.id_maps = id_maps
+        self.attached = self.userns = -1
+
+    def reserve(self, build: "Build") -> None:
+        """Makes the user namespace for mappings of the mount's own, which takes a process: see builder.work."""
+        if self.id_maps and self.id_maps[0] and self.userns < 0:
+            self.userns = build.keep(build.make_userns(*self.id_maps))
+
+    def mapping_userns(self, build: "Build") -> int:
+        """The user namespace that has the mappings of an idmapped mount."""
+        self.reserve(build)
+        if self.userns < 0:
+            if build.userns_fd < 0:
+                raise PyruncError("an idmapped mount without mappings needs a user namespace of the container's own")
+            self.userns = build.userns_fd
+        return self.userns
 
     def open_directory(self, build: "Build") -> tuple[int, bool]:
         """The destination as a directory, and whether it had to be made."""

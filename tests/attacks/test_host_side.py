@@ -2,6 +2,7 @@
 importing program's own threads."""
 
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from tests.support import processes
 from tests.support.bundles import BundleFactory
 from tests.support.namespaces import NamespaceHolder
 from tests.support.runtime import Pyrunc
-from tests.support.weakened import Change
+from tests.support.weakened import CHECKOUT, Change
 
 pytestmark = pytest.mark.root
 
@@ -44,6 +45,13 @@ TOP_ONLY: tuple[Change, ...] = (
         '    if "freezer" in paths:\n        return\n',
     ),
     ("pyrunc/liveness.py", "KILL_PATIENCE = 10.0", "KILL_PATIENCE = 0.5"),
+)
+
+
+EXECUTED_INSIDE: Change = (
+    "pyrunc/builder.py",
+    'perform_all(operations if privileged else (), build, "reserve")',
+    "pass",
 )
 
 
@@ -127,6 +135,40 @@ def test_frozen_by_itself(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
 @pytest.mark.cgroup1
 def test_frozen_by_itself_can_fail(bundle: BundleFactory, weak: Callable[..., Pyrunc]) -> None:
     assert cannot_be_deleted(weak(*TOP_ONLY), bundle)
+
+
+def executed_inside(pyrunc: Pyrunc, bundle: BundleFactory, folder: Path, held: NamespaceHolder) -> bool:
+    """Whether root executes what somebody in a mount namespace that is joined has put at the path of pyrunc-init."""
+    package = (CHECKOUT if pyrunc.command.parent.name == "build" else pyrunc.command.parent) / "pyrunc"
+    extension = next(package.glob("_shim*.so")).name
+    script = f"mount -t tmpfs t {package} && cd {package} && touch pyrunc-init {extension} && chmod 755 pyrunc-init"
+    enter = ["nsenter", "--target", str(held.pid), "--user", "--preserve-credentials", "--mount"]
+    subprocess.run([*enter, "sh", "-c", script], check=True)
+    made = bundle("echo ran")
+    linux = made.config["linux"]
+    linux["namespaces"] = [entry for entry in linux["namespaces"] if entry["type"] != "mount"]
+    linux["namespaces"] += [{"type": kind, "path": held.path(kind)} for kind in ("user", "mount")]
+    (folder / "volume").mkdir()
+    ids = [{"containerID": 0, "hostID": 5000, "size": 10}]
+    volume = {"destination": "/vol", "source": str(folder / "volume"), "options": ["rbind"]}
+    mounts = [mount for mount in made.config["mounts"] if mount["type"] in ("proc", "tmpfs")]
+    made.config["mounts"] = [*mounts, {**volume, "uidMappings": ids, "gidMappings": ids}]
+    result = pyrunc.run(made.save())
+    assert result.stdout == "ran\n" or "start pyrunc-init: " in result.stderr, result
+    return result.stdout != "ran\n"
+
+
+def test_who_makes_user_namespaces(
+    bundle: BundleFactory, pyrunc: Pyrunc, folder: Path, holder: Callable[..., NamespaceHolder]
+) -> None:
+    """For an idmapped mount one is made, by running pyrunc-init: that of the host."""
+    assert not executed_inside(pyrunc, bundle, folder, holder("user", "mount"))
+
+
+def test_who_makes_user_namespaces_can_fail(
+    bundle: BundleFactory, weak: Callable[..., Pyrunc], folder: Path, holder: Callable[..., NamespaceHolder]
+) -> None:
+    assert executed_inside(weak(EXECUTED_INSIDE), bundle, folder, holder("user", "mount"))
 
 
 @pytest.mark.parametrize("joins", [False, True])

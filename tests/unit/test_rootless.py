@@ -69,7 +69,11 @@ def test_groups_need_more_than_the_users_own() -> None:
 
 @pytest.mark.parametrize("extra", [{"options": ["ridmap"]}, {"options": ["idmap"]}, {"uidMappings": OWN}])
 def test_no_idmapped_mounts(extra: "dict[str, Any]") -> None:
-    assert pointers(config(RANGES, [tmpfs(), {**tmpfs(), **extra}])) == ["/mounts/1"]
+    made = config(RANGES, [tmpfs(), {**tmpfs(), **extra}])
+    assert pointers(made) == ["/mounts/1"]
+    for entry in made["linux"]["namespaces"]:
+        entry["path"] = "/proc/1/ns/user"
+    assert pointers(made) == ["/mounts/1"]
 
 
 @pytest.mark.parametrize(
