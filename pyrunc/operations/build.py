@@ -1,8 +1,11 @@
 """The state that the operations of the file system stage share while they are performed."""
 
 import posix
+from errno import ELOOP
 
-from pyrunc.operations.paths import open_or_make_directory
+from pyrunc.errors import PyruncError, SystemCallError
+from pyrunc.operations.paths import O_PATH_DIRECTORY, open_in_root, open_or_make_directory
+from pyrunc.syscalls import mount_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,14 +87,28 @@ class Build:
         return fd
 
     def directory(self, path: str) -> int:
-        """A descriptor of a directory in the root, made where it is missing, opened once and kept.
+        """A descriptor of a directory in the root for devices, made where it is missing, opened once and kept.
 
-        Only for when all mounts are in place: a later mount on it would not be seen.
+        Only for when all mounts are in place: a later mount on it would not be seen.  A link of the image may lead into
+        the image, but not into a volume: the container could not make devices there, and on the host they stay.
         """
         fd = self._directories.get(path, -1)
         if fd < 0:
-            fd, _made = open_or_make_directory(self.root, path)
+            try:
+                fd, _made = open_or_make_directory(self.root, path, strict=True)
+            except SystemCallError as error:
+                if error.errno != ELOOP:
+                    raise
+                fd = self._behind_link(path)
             self._directories[path] = self.keep(fd)
+        return fd
+
+    def _behind_link(self, path: str) -> int:
+        """The directory that the image's links lead to."""
+        fd = open_in_root(self.root, path, O_PATH_DIRECTORY)
+        if mount_id(fd) != mount_id(self.root):
+            posix.close(fd)
+            raise PyruncError(f"{path} is, or is below, a link of the image that leads into another mount")
         return fd
 
     def close(self) -> None:

@@ -106,6 +106,7 @@ class MakeDevice(Operation):
         source = open_tree(AT_FDCWD, self.path, OPEN_TREE_CLONE)
         try:
             self._check(source, "the host has something else")
+            build.directory(self.path.rpartition("/")[0] or "/")  # is to be one where devices may be
             target = open_or_make_file(build.root, self.path, 0o644)
             try:
                 move_mount(source, target)

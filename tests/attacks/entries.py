@@ -25,6 +25,6 @@ ENTRIES: dict[str, tuple[str, str]] = {
     "S22": ("CVE-2019-18837", "links of the image as paths of mounts"),
     "S23": ("CVE-2025-24965", "links at the names of what the runtime writes or reads in the root"),
     "S24": ("CVE-2026-30892", "malformed users of exec that become root"),
-    "S25": ("CVE-2026-47766", "S21 by chains and by what is mounted below /dev"),
+    "S25": ("CVE-2026-47766", "S21 by chains, by what is mounted below /dev, and into a volume"),
     "S26": ("CVE-2015-3627, -3629, -3630, -3631", "leaked descriptors, a second run, /proc's permissions, --no-pivot"),
 }

@@ -12,7 +12,7 @@ from tests.support.attack import Attacked, attack, broken_if
 from tests.support.bundles import Bundle, BundleFactory
 from tests.support.canary import Canary, secret
 from tests.support.swapper import swapping
-from tests.support.weakened import UNCONTAINED
+from tests.support.weakened import ANY_MOUNT, UNCONTAINED
 
 pytestmark = pytest.mark.root
 
@@ -26,7 +26,7 @@ def own_dev(bundle: BundleFactory, canary: Canary, target: str) -> Bundle:
     return made.save()
 
 
-@attack("S21", weak={"uncontained": (UNCONTAINED,)}, when=lambda given: given["how"] == "relative")
+@attack("S21", weak={"uncontained": (UNCONTAINED, ANY_MOUNT)}, when=lambda given: given["how"] == "relative")
 @pytest.mark.parametrize("how", ["relative", "absolute"])
 def test_dev_is_a_link(how: str, bundle: BundleFactory, attacked: Attacked, canary: Canary) -> None:
     """The marker `ptmx` outside stays, and no device is made there."""

@@ -9,7 +9,7 @@ import pytest
 from tests.support.attack import Attacked, attack, broken_if
 from tests.support.bundles import Bundle, BundleFactory
 from tests.support.canary import Canary
-from tests.support.weakened import UNCONTAINED
+from tests.support.weakened import ANY_MOUNT, UNCONTAINED
 
 pytestmark = pytest.mark.root
 
@@ -59,7 +59,7 @@ def own_dev(made: Bundle, mounts: bool) -> Bundle:
 @attack(
     "S25",
     "S21",
-    weak={"uncontained": (UNCONTAINED,)},
+    weak={"uncontained": (UNCONTAINED, ANY_MOUNT)},
     when=lambda given: given["kind"] in ("whole", "chain") or (given["kind"] == "part" and given["mounts"]),
 )
 @pytest.mark.parametrize("mounts", [False, True], ids=["bare", "mounts"])
@@ -72,7 +72,29 @@ def test_image(kind: str, mounts: bool, bundle: BundleFactory, attacked: Attacke
     broken_if(not canary.intact, f"the host's folder has changed: {sorted(os.listdir(canary.path))}")
 
 
-@attack("S25", "S21", weak={"uncontained": (UNCONTAINED,)}, when=lambda given: given["verb"] == "create")
+@attack("S25", "S21", weak={"any mount": (ANY_MOUNT,)})
+@pytest.mark.parametrize("bind", [False, True], ids=["nodes", "binds"])
+def test_into_a_volume(bind: bool, bundle: BundleFactory, attacked: Attacked, canary: Canary) -> None:
+    """The link leads to where a volume is mounted, on top of the container's own /dev: no device is left there, for the
+    host's users, and no file is taken away.  bind: with a user namespace, where devices are bound on files."""
+    made = bundle("exit 0")
+    (made.rootfs / "dev").rmdir()
+    (made.rootfs / "dev").symlink_to("data")
+    (made.rootfs / "data").mkdir()
+    linux = made.config["linux"]
+    linux["devices"] = [{"path": "/dev/full", "type": "c", "major": 1, "minor": 7, "fileMode": 0o606}]
+    made.config["mounts"].append(
+        {"destination": "/data", "type": "none", "source": str(canary.path), "options": ["rbind"]}
+    )
+    if bind:
+        linux["namespaces"].append({"type": "user"})
+        for kind in ("uidMappings", "gidMappings"):
+            linux[kind] = [{"containerID": 0, "hostID": 0, "size": 65536}]
+    attacked.run(made.save())
+    broken_if(not canary.intact, f"the volume has changed: {sorted(os.listdir(canary.path))}")
+
+
+@attack("S25", "S21", weak={"uncontained": (UNCONTAINED, ANY_MOUNT)}, when=lambda given: given["verb"] == "create")
 @pytest.mark.parametrize("verb", ["create", "exec"])
 def test_after_create(verb: str, bundle: BundleFactory, attacked: Attacked, canary: Canary) -> None:
     """The same where the container is only created, and for an exec into what has exchanged its /dev since."""

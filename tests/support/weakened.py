@@ -23,6 +23,9 @@ UNCONTAINED: Change = (
 )
 """Paths of the container follow links out of its root, as before CVE-2019-18837."""
 
+ANY_MOUNT: Change = ("pyrunc/operations/build.py", "if mount_id(fd) != mount_id(self.root):", "if not fd:")
+"""Devices are made wherever links of the image lead."""
+
 ANYTHING_BELOW_PROC: tuple[Change, ...] = (
     (
         "pyrunc/operations/mount.py",
