@@ -5,7 +5,8 @@
 
 import posix
 import time
-from errno import EACCES, EBUSY, ENAMETOOLONG, ENODEV, ENOENT, ENOTEMPTY, EOPNOTSUPP
+from _signal import pidfd_send_signal
+from errno import EACCES, EBUSY, EINVAL, ENAMETOOLONG, ENODEV, ENOENT, ENOTEMPTY, EOPNOTSUPP, ESRCH
 
 from pyrunc import pathnames
 from pyrunc.cgroups.files import pids_in, read_file, walk, write_file
@@ -13,6 +14,8 @@ from pyrunc.cgroups.layout import UNIFIED
 from pyrunc.errors import PyruncError, from_os_error, reason_of
 
 SIGKILL = 9
+# How many processes are signalled at once: each has a descriptor meanwhile.
+AT_ONCE = 64
 # A cgroup that is not there: removed before its file was opened, or before it was read, or never possible.
 GONE = (ENOENT, ENODEV, ENAMETOOLONG)
 
@@ -110,18 +113,44 @@ def kill_all(paths: "dict[str, str]", signal: int = SIGKILL) -> None:
             thaw(paths)
 
 
-def signal_members(paths: "dict[str, str]", signal: int) -> "list[int]":
+def signal_members(paths: "dict[str, str]", signal: int) -> None:
     """Signals what is in any of the hierarchies: a privileged container can move its processes in one of them."""
-    pids = dict.fromkeys(pid for directory in dict.fromkeys(paths.values()) for pid in members(directory))
-    pids.pop(0, None)
-    for pid in pids:
+    done: set[int] = {0}
+    for directory in dict.fromkeys(paths.values()):
         try:
-            posix.kill(pid, signal)
-        except ProcessLookupError:
-            continue  # it ended meanwhile
+            for fd, name in walk(directory):
+                pids = [pid for pid in pids_in(fd, name) if pid not in done]
+                for start in range(0, len(pids), AT_ONCE):
+                    done |= signal_in(fd, name, pids[start : start + AT_ONCE], signal)
         except OSError as error:
-            raise from_os_error(error, operation=f"kill process {pid}") from error
-    return list(pids)
+            if error.errno not in GONE:
+                raise from_os_error(error, operation=f"signal the processes of {directory}") from error
+
+
+def signal_in(directory_fd: int, name: str, pids: "list[int]", signal: int) -> "set[int]":
+    """Signals those of these processes that are in the cgroup; which these were.
+
+    A number may have become another process's since it was read.  That one is not in the cgroup, which is asked once
+    the numbers stand for what is open.
+    """
+    opened: dict[int, int] = {}
+    try:
+        for pid in pids:
+            try:
+                opened[pid] = posix.pidfd_open(pid)
+            except OSError as error:
+                if error.errno not in (ESRCH, EINVAL, ENOENT):  # it has ended; the last two: a thread has its number
+                    raise
+        found = opened.keys() & set(pids_in(directory_fd, name))
+        for pid in found:
+            try:
+                pidfd_send_signal(opened[pid], signal)
+            except ProcessLookupError:
+                continue  # it ended meanwhile
+        return found
+    finally:
+        for fd in opened.values():
+            posix.close(fd)
 
 
 def freeze(paths: "dict[str, str]") -> None:
