@@ -38,7 +38,7 @@ ROUNDS = 20
 def find_root(mountinfo: str = "/proc/self/mountinfo") -> str:
     """Where resctrl is mounted.  Raises PyruncError when it is not: the specification's MUST."""
     try:
-        with open(mountinfo, encoding="utf-8", errors="surrogateescape") as file:
+        with open(mountinfo, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             for line in file:
                 root, mount_point, *rest = line.split(" ")[3:]
                 if root == "/" and rest[rest.index("-") + 1] == "resctrl":

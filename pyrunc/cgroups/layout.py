@@ -63,7 +63,7 @@ def detect(root: str = CGROUP_ROOT, proc: str = "/proc/self") -> Layout:
 def parse_memberships(text: str) -> "dict[str, str]":
     """/proc/PID/cgroup as {"cpu,cpuacct": "/path", ..., "systemd": ..., "unified": ...}; other named ones left out."""
     memberships: dict[str, str] = {}
-    for line in text.splitlines():
+    for line in lines_of(text):
         number, _, rest = line.partition(":")
         names, _, path = rest.partition(":")
         if not names:
@@ -117,13 +117,19 @@ def below_mount(mount: str, path: str, proc: str) -> str:
 def mount_table(proc: str) -> "list[tuple[str, str, str, list[str]]]":
     """(root, mount point, type, super block options) of every cgroup mount in mountinfo."""
     table = []
-    for line in read_text(f"{proc}/mountinfo").splitlines():
+    for line in lines_of(read_text(f"{proc}/mountinfo")):
         left, _, right = line.partition(" - ")
         if right.startswith("cgroup"):
             fields = left.split(" ")
             fstype, _, options = right.split(" ", 2)
             table.append((unescape(fields[3]), unescape(fields[4]), fstype, options.split(",")))
     return table
+
+
+def lines_of(text: str) -> "list[str]":
+    """The lines of a file of procfs.  What ends one elsewhere (\\r, \\f, U+2028, ...) may stand in a name, which on a
+    shared host anybody may have chosen."""
+    return [line for line in text.split("\n") if line]
 
 
 def unescape(text: str) -> str:

@@ -7,7 +7,7 @@ the name now.  The names are runc's, so that each can restore what the other has
 import os
 from stat import S_ISCHR, S_ISREG
 
-from pyrunc.cgroups.layout import unescape
+from pyrunc.cgroups.layout import lines_of, unescape
 from pyrunc.operations.bind import BindMount
 from pyrunc.operations.cgroup_mount import Cgroup1Mount, Cgroup2Mount
 from pyrunc.operations.devices import MakeDevice
@@ -122,7 +122,7 @@ def below(bind: "Bind", outside: "Iterable[MountPoint]") -> "list[tuple[str, Mou
 def parse_mountinfo(text: str) -> "list[MountPoint]":
     """The lines of /proc/PID/mountinfo (proc_pid_mountinfo(5))."""
     mounts = []
-    for line in text.splitlines():
+    for line in lines_of(text):
         fields = line.split(" ")
         mounts.append(MountPoint(int(fields[0]), fields[2], unescape(fields[4])))
     return mounts
@@ -130,7 +130,7 @@ def parse_mountinfo(text: str) -> "list[MountPoint]":
 
 def read_mountinfo(pid: "int | str") -> "list[MountPoint]":
     """The mounts that a process sees.  Raises OSError."""
-    with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+    with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         return parse_mountinfo(file.read())
 
 

@@ -7,7 +7,7 @@ them.  So those mounts go first, as with runc.
 
 from errno import EINVAL, EPERM
 
-from pyrunc.cgroups.layout import read_text, unescape
+from pyrunc.cgroups.layout import lines_of, read_text, unescape
 from pyrunc.operations.base import Operation
 from pyrunc.syscalls import mount, umount2
 
@@ -44,7 +44,7 @@ class HideHostInterfaces(Operation):
 def interfaces(mountinfo: str, rootfs: str) -> "list[str]":
     """The mount points of all procfs and sysfs outside of rootfs, in the order of their mounting."""
     found = []
-    for line in mountinfo.splitlines():
+    for line in lines_of(mountinfo):
         fields = line.split(" ")
         target = unescape(fields[4])
         if fields[fields.index("-") + 1] in HIDDEN_TYPES and target != rootfs and not target.startswith(f"{rootfs}/"):

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.root
 
 NAMED_BY_ID: Change = ("pyrunc/record.py", 'f"_ses.{id}.{posix.urandom(16).hex()}"', 'f"_ses.{id}"')
 FOR_ALL: Change = ("pyrunc/service.py", "(NOTIFY_DIRECTORY, 0o700)", "(NOTIFY_DIRECTORY, 0o711)")
+EVERY_LINE_END: Change = ("pyrunc/cgroups/layout.py", r'text.split("\n")', "text.splitlines()")
 
 # Joins a session keyring of that name, lets everybody do everything with it, and keeps it.
 SQUAT = """
@@ -101,3 +102,26 @@ def test_notify_socket(bundle: BundleFactory, pyrunc: Pyrunc, folder: Path) -> N
 
 def test_notify_socket_can_fail(bundle: BundleFactory, weak: Callable[..., Pyrunc], folder: Path) -> None:
     assert claimed_ready(weak(FOR_ALL), bundle, folder)
+
+
+def is_kept_from_it(pyrunc: Pyrunc, bundle: BundleFactory, folder: Path, character: str) -> bool:
+    """Whether no container can be made without pivot_root(2) as long as there is a mount with the character in its
+    name, as users make them (FUSE) where they like."""
+    place = folder / f"a{character}b"
+    place.mkdir()
+    script = 'mount -t tmpfs none "$1" && shift && exec "$@"'
+    argv = pyrunc.argv("run", "--no-pivot", "--bundle", bundle("echo ran"), pyrunc.new_id())
+    command = ["unshare", "--mount", "sh", "-c", script, "sh", place, *argv]
+    result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+    assert result.stdout == "ran\n" or "internal error" in result.stderr, result
+    return result.stdout != "ran\n"
+
+
+@pytest.mark.parametrize("character", ["\r", "\f", "\x85", "\u2028"])
+def test_mount_with_a_line_end(character: str, bundle: BundleFactory, pyrunc: Pyrunc, folder: Path) -> None:
+    """The kernel writes it into mountinfo as it is."""
+    assert not is_kept_from_it(pyrunc, bundle, folder, character)
+
+
+def test_mount_with_a_line_end_can_fail(bundle: BundleFactory, weak: Callable[..., Pyrunc], folder: Path) -> None:
+    assert is_kept_from_it(weak(EVERY_LINE_END), bundle, folder, "\f")

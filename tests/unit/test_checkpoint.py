@@ -191,14 +191,14 @@ def test_the_reason_of_a_failure() -> None:
 
 MOUNTINFO = """\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
-40 22 0:30 / /mnt/with\\040blank rw - tmpfs tmpfs rw
+40 22 0:30 / /mnt/with\\040blank\f\x85 rw - tmpfs tmpfs rw
 """
 
 
 def test_mountinfo() -> None:
     first, second = externals.parse_mountinfo(MOUNTINFO)
     assert (first.id, first.device, first.path) == (22, "8:1", "/")
-    assert (second.id, second.device, second.path) == (40, "0:30", "/mnt/with blank")
+    assert (second.id, second.device, second.path) == (40, "0:30", "/mnt/with blank\f\x85")
 
 
 def test_mounts_are_noted_by_their_destinations() -> None:

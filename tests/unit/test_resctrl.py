@@ -217,6 +217,7 @@ def test_figures_of_the_monitoring_group(tree: Tree, state: StateDirectory) -> N
 
 
 MOUNTINFO = """\
+23 30 0:21 / /mnt/a\r rw - tmpfs tmpfs rw
 24 30 0:22 / /proc rw - proc proc rw
 40 30 0:35 /group /mnt/part rw - resctrl resctrl rw
 41 30 0:35 / /mnt/a\\040b rw,relatime shared:5 - resctrl resctrl rw,cdp
