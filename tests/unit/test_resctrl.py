@@ -227,6 +227,6 @@ MOUNTINFO = """\
 def test_where_resctrl_is_mounted(tmp_path: Path) -> None:
     (tmp_path / "mountinfo").write_text(MOUNTINFO)
     assert find_root(str(tmp_path / "mountinfo")) == "/mnt/a b"
-    (tmp_path / "mountinfo").write_text(MOUNTINFO.splitlines()[0] + "\n")
+    (tmp_path / "mountinfo").write_text(MOUNTINFO.split("\n")[0] + "\n")
     with pytest.raises(PyruncError, match="no resctrl file system is mounted"):
         find_root(str(tmp_path / "mountinfo"))
