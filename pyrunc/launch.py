@@ -3,7 +3,7 @@
 import posix
 import time
 from _signal import pidfd_send_signal
-from errno import EACCES, EINVAL, ENOSYS, EPERM
+from errno import EACCES, ECHILD, EINVAL, ENOSYS, EPERM
 
 from pyrunc import _shim, helper, log, pathnames, syscalls
 from pyrunc.errors import PyruncError, SystemCallError, from_os_error
@@ -208,9 +208,19 @@ class Helper:
             answered = syscalls.poll_all([(self.channel.fd, POLLIN), (self.pidfd, POLLIN)], 0 if ended else left)[0]
 
     def become(self, child: int) -> None:
-        """Follows the helper into its child, which CLONE_PARENT made ours."""
+        """Follows the helper into its child, which CLONE_PARENT made ours.
+
+        It has the socket, too, and those that it has come among may trace it: if another process is named here, which
+        would get all that is meant for the container's, that is not believed.  Raises OSError, PyruncError.
+        """
         first, first_fd = self.pid, self.pidfd
-        self.pid, self.pidfd = child, posix.pidfd_open(child)
+        pidfd = posix.pidfd_open(child)
+        try:
+            posix.waitid(posix.P_PIDFD, pidfd, posix.WEXITED | posix.WNOHANG | posix.WNOWAIT)
+        except ChildProcessError as error:
+            posix.close(pidfd)
+            raise PyruncError(f"pyrunc-init goes on as process {child}, which is not ours", errno=ECHILD) from error
+        self.pid, self.pidfd = child, pidfd
         posix.close(first_fd)
         try:
             posix.waitpid(first, 0)

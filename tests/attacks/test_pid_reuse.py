@@ -1,17 +1,19 @@
-"""A pid that is read and becomes another process's before it is used."""
+"""A pid that is told or read, and is another process's when it is used."""
 
 import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from pyrunc.cgroups import members
 from tests.support.bundles import BundleFactory
 from tests.support.runtime import Pyrunc
+from tests.support.weakened import Change
 
 pytestmark = pytest.mark.root
 
@@ -83,3 +85,32 @@ def test_all_processes(bundle: BundleFactory, pyrunc: Pyrunc, monkeypatch: pytes
 def test_all_processes_can_fail(bundle: BundleFactory, pyrunc: Pyrunc, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(members, "signal_in", by_number)
     assert hits_another(pyrunc, bundle, monkeypatch)
+
+
+ANYBODY: Change = ("pyrunc/launch.py", "posix.waitid(posix.P_PIDFD, pidfd, ", "max(0, ")
+
+
+def changes_another(weak: Callable[..., Pyrunc], bundle: BundleFactory, *changes: Change) -> bool:
+    """Whether an exec's settings are applied to a process of the host, when the one that it brings into the container
+    says that it is that: traced there from its first instruction, it could."""
+    with subprocess.Popen(["sleep", "1000"]) as victim:
+        try:
+            forged = ("csrc/init_namespaces.c", "number = (uint32_t)pid;", f"number = {victim.pid};")
+            pyrunc = weak(forged, *changes)
+            made = bundle(("/bin/sleep", "1000"))
+            made.config["process"]["oomScoreAdj"] = 500
+            container_id, _ = pyrunc.create(made.save())
+            result = pyrunc("exec", "--detach", container_id, "/bin/true")
+            changed = Path(f"/proc/{victim.pid}/oom_score_adj").read_text() == "500\n"
+            assert changed or f"goes on as process {victim.pid}, which is not ours" in result.stderr, result
+            return changed
+        finally:
+            victim.kill()
+
+
+def test_process_of_an_exec(bundle: BundleFactory, weak: Callable[..., Pyrunc]) -> None:
+    assert not changes_another(weak, bundle)
+
+
+def test_process_of_an_exec_can_fail(bundle: BundleFactory, weak: Callable[..., Pyrunc]) -> None:
+    assert changes_another(weak, bundle, ANYBODY)
