@@ -241,7 +241,10 @@ def wait_prepared(inside: "Helper") -> None:
 
 
 def enter(pidfd: int, namespaces: int) -> None:
-    """Joins namespaces of a process and, with a user namespace among them, becomes its root."""
+    """Joins namespaces of a process and, with a user namespace among them, becomes its root.
+
+    pidfd: of the process, or the descriptor of one namespace
+    """
     try:
         if namespaces:
             syscalls.setns(pidfd, namespaces)

@@ -14,8 +14,8 @@ from pyrunc.errors import ConfigError, InvalidTransition, PyruncError, from_os_e
 from pyrunc.facts import read_facts
 from pyrunc.foreground import hold_signals, release_signals, wait_foreground
 from pyrunc.launch import Helper
-from pyrunc.liveness import not_entered, status_of
-from pyrunc.namespaces import TYPES, NamespacePlan
+from pyrunc.liveness import not_entered, open_mounts, status_of
+from pyrunc.namespaces import CLONE_NEWNS, TYPES, NamespacePlan
 from pyrunc.process import plan_process
 from pyrunc.process_start import (
     add_groups,
@@ -177,17 +177,27 @@ class Execution:
         process.channel.receive(helper.PREPARED)
 
     def enter(self, process: Helper) -> None:
-        """Sends the helper into the namespaces of the container's process, all at once by its pidfd."""
+        """Sends the helper into the namespaces of the container's process, by its pidfd; but into that mount namespace
+        which was looked at, for it may be in another by now."""
         target = target_of(self.record)
+        mounts = -1
         try:
+            mounts = open_mounts(self.record)
+            check_alive(target)
             flags = 0
             for kind in self.record.namespaces:
                 if kind != "user" or self.in_userns:
                     flags |= TYPES[kind][0]
+            entered = []
+            if mounts >= 0:
+                entered.append((CLONE_NEWNS, mounts))
+                flags &= ~CLONE_NEWNS
+            if flags:
+                entered.append((flags, target))
             keep = kept(self.capabilities, self.own_steps())
-            process.enter(NamespacePlan(0, [], [], [], []), [(flags, target)] if flags else [], (keep,))
+            process.enter(NamespacePlan(0, [], [], [], []), entered, (keep,))
         finally:
-            posix.close(target)
+            close_all([fd for fd in (target, mounts) if fd >= 0])
 
     def own_steps(self) -> int:
         """The capabilities that the helper needs once it is among the container's processes, which may be allowed to

@@ -14,7 +14,7 @@ from pyrunc.errors import ConfigError, InvalidTransition, PyruncError, from_os_e
 from pyrunc.fastjson import dumps
 from pyrunc.kernel_calls import check_calls
 from pyrunc.launch import spawn_with, user_namespace
-from pyrunc.liveness import not_entered, status_of
+from pyrunc.liveness import not_entered, open_mounts, status_of
 from pyrunc.namespaces import BUILDER_NAMESPACES, CLONE_NEWNS, CLONE_NEWUSER, TYPES, NamespacePlan, without_own_user
 from pyrunc.operations.base import perform_all
 from pyrunc.operations.build import Build
@@ -117,12 +117,13 @@ def forget(mounts: "Mounts", destination: str) -> None:
 
 class Way:
     """The way into a container: descriptors of its process (`target`), of its user namespace and, where its mount
-    namespace is not its own, of its root (-1: there is none).  flags: the namespaces to enter by the first."""
+    namespace is not its own, of its root, or else of that namespace (-1: there is none).  flags: the namespaces to
+    enter by the first."""
 
-    __slots__ = ("flags", "root", "target", "userns")
+    __slots__ = ("flags", "mounts", "root", "target", "userns")
 
     def __init__(self, record: "Record") -> None:
-        self.root = self.userns = -1
+        self.mounts = self.root = self.userns = -1
         self.flags = 0
         for kind in record.namespaces:
             self.flags |= TYPES[kind][0] & BUILDER_NAMESPACES & ~CLONE_NEWUSER
@@ -136,11 +137,15 @@ class Way:
                 if pathnames.samestat(posix.stat(self.userns), posix.stat("/proc/self/ns/user")):
                     posix.close(self.userns)
                     self.userns = -1
+            self.mounts = open_mounts(record)
             if record.namespaces["mount"]:
                 self.root = posix.open(f"/proc/{record.pid}/root", DIRECTORY)
         except OSError as error:
             self.close()
             raise not_entered(error) from error
+        except BaseException:
+            self.close()
+            raise
         if syscalls.poll(target, POLLIN, 0):
             # What was found by its pid may be another process's.
             self.close()
@@ -154,7 +159,7 @@ class Way:
 
     def close(self) -> None:
         """Closes the descriptors."""
-        for fd in (self.target, self.root, self.userns):
+        for fd in (self.target, self.mounts, self.root, self.userns):
             if fd >= 0:
                 posix.close(fd)
 
@@ -170,6 +175,14 @@ class Way:
         )
         build.entered = self.userns >= 0
         return build
+
+    def enter(self, user: int = 0) -> None:
+        """Joins the namespaces; user: CLONE_NEWUSER when that is one of them."""
+        flags = self.flags | user
+        if self.mounts >= 0:
+            builder.enter(self.mounts, CLONE_NEWNS)
+            flags &= ~CLONE_NEWNS
+        builder.enter(self.target, flags)
 
     def open_root(self) -> int:
         """The container's root directory, once its mount namespace has been entered."""
@@ -232,7 +245,7 @@ def work_add(report: int, operations: "list[Operation]", build: Build, way: Way,
             syscalls.unshare(CLONE_NEWNS)
         perform_all(operations, build, "prepare")
     perform_all(made_outside(operations), build)
-    builder.enter(way.target, way.flags)
+    way.enter()
     build.root = way.open_root()
     posix.fchdir(own)
     work_inside(report, operations, build)
@@ -241,7 +254,7 @@ def work_add(report: int, operations: "list[Operation]", build: Build, way: Way,
 def work_remove(report: int, operations: "list[Unmount]", build: Build, way: Way) -> None:
     """What the fork does to remove mounts."""
     own = begin()
-    builder.enter(way.target, way.flags | (CLONE_NEWUSER if way.userns >= 0 else 0))
+    way.enter(CLONE_NEWUSER if way.userns >= 0 else 0)
     build.root = way.open_root()
     posix.fchdir(own)
     # Of several at one place only the first is to be seen.

@@ -4,7 +4,7 @@ import posix
 from _signal import pidfd_send_signal
 from errno import EACCES
 
-from pyrunc import cgroups, syscalls
+from pyrunc import cgroups, pathnames, syscalls
 from pyrunc.errors import InvalidTransition, PyruncError, from_os_error, reason_of
 from pyrunc.record import CREATING, Record, open_process, pid_start_time
 from pyrunc.state import PAUSED_FILE, RESCTRL_FILE, START_SOCKET, StateDirectory
@@ -13,6 +13,7 @@ POLLIN = 0x1
 SIGKILL = 9
 # How long a killed container may take to go: seconds.
 KILL_PATIENCE = 10.0
+NS_GET_USERNS = 0xB701  # linux/nsfs.h
 
 
 def status_of(state: StateDirectory, record: Record) -> str:
@@ -85,6 +86,32 @@ def remove_group(state: StateDirectory) -> None:
         from pyrunc import resctrl
 
         resctrl.remove(state)
+
+
+def open_mounts(record: Record) -> int:
+    """The mount namespace of the container's process, -1 where that needs no look: it is the caller's, or a joined one,
+    or there is a user namespace to enter as well.
+
+    Raises OSError; PyruncError when the process has left it for one that belongs to a user namespace which it has made:
+    whoever it is, there it can mount over everything, and nothing that is mounted for it stays read-only.
+    """
+    if record.namespaces.get("mount") != "" or "user" in record.namespaces:
+        return -1
+    mounts = posix.open(f"/proc/{record.pid}/ns/mnt", posix.O_RDONLY | posix.O_CLOEXEC)
+    try:
+        owner = syscalls.ioctl(mounts, NS_GET_USERNS)
+        try:
+            if pathnames.samestat(posix.stat(owner), posix.stat("/proc/self/ns/user")):
+                return mounts
+        finally:
+            posix.close(owner)
+        raise PyruncError(
+            "its process is in a mount namespace of its own making, where it may have put anything anywhere",
+            operation="enter the container",
+        )
+    except BaseException:
+        posix.close(mounts)
+        raise
 
 
 def not_entered(error: OSError) -> PyruncError:
