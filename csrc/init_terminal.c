@@ -125,7 +125,8 @@ void use_own_dev_null(void)
 }
 
 /* The program may reopen /dev/stdout and friends by name, which asks for ownership.  Descriptors that may be
- * shared with others (regular files, /dev/null) stay as they are. */
+ * shared with others (regular files, /dev/null) stay as they are, and so does a terminal of the host's: it would
+ * remain a host user's, who has the number by chance, and could read what is typed there. */
 void give_stdio_to_user(const struct setup *setup)
 {
     if (!setup->chown_stdio)
@@ -134,8 +135,8 @@ void give_stdio_to_user(const struct setup *setup)
         struct stat status;
         if (fstat(fd, &status) < 0 || status.st_uid == setup->ids.uid)
             continue;
-        bool terminal = S_ISCHR(status.st_mode) && isatty(fd);
-        if (!terminal && !S_ISFIFO(status.st_mode) && !S_ISSOCK(status.st_mode))
+        bool own_terminal = setup->has_console && S_ISCHR(status.st_mode);
+        if (!own_terminal && !S_ISFIFO(status.st_mode) && !S_ISSOCK(status.st_mode))
             continue;
         if (fchown(fd, setup->ids.uid, (gid_t)-1) < 0 && errno != EINVAL && errno != EPERM && errno != EROFS &&
             errno != ENOSYS)

@@ -1,5 +1,6 @@
 """What an ordinary user of the host tries against containers that are not his."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.root
 
 NAMED_BY_ID: Change = ("pyrunc/record.py", 'f"_ses.{id}.{posix.urandom(16).hex()}"', 'f"_ses.{id}"')
 FOR_ALL: Change = ("pyrunc/service.py", "(NOTIFY_DIRECTORY, 0o700)", "(NOTIFY_DIRECTORY, 0o711)")
+ANY_TERMINAL: Change = ("csrc/init_terminal.c", "setup->has_console && S_ISCHR", "S_ISCHR")
 EVERY_LINE_END: Change = ("pyrunc/cgroups/layout.py", r'text.split("\n")', "text.splitlines()")
 
 # Joins a session keyring of that name, lets everybody do everything with it, and keeps it.
@@ -125,3 +127,29 @@ def test_mount_with_a_line_end(character: str, bundle: BundleFactory, pyrunc: Py
 
 def test_mount_with_a_line_end_can_fail(bundle: BundleFactory, weak: Callable[..., Pyrunc], folder: Path) -> None:
     assert is_kept_from_it(weak(EVERY_LINE_END), bundle, folder, "\f")
+
+
+def owner_of_terminal(pyrunc: Pyrunc, bundle: BundleFactory) -> int:
+    """Whose the caller's terminal is after a container of an ordinary user has run in it."""
+    made = bundle("echo said")
+    made.config["process"]["user"] = {"uid": NOBODY, "gid": NOBODY}
+    made.save()
+    master, terminal = os.openpty()
+    try:
+        ends = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
+        with pyrunc.popen("run", "--bundle", made, pyrunc.new_id(), **ends) as run:
+            assert run.wait(30) == 0
+        assert os.read(master, 100) == b"said\r\n"
+        return os.fstat(terminal).st_uid
+    finally:
+        os.close(master)
+        os.close(terminal)
+
+
+def test_terminal(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
+    """Whose it is reads what is typed there."""
+    assert owner_of_terminal(pyrunc, bundle) == 0
+
+
+def test_terminal_can_fail(bundle: BundleFactory, weak: Callable[..., Pyrunc]) -> None:
+    assert owner_of_terminal(weak(ANY_TERMINAL), bundle) == NOBODY

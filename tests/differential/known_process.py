@@ -82,9 +82,10 @@ ENTRIES = (
         "output-file-owner",
         BOTH,
         (r"host output",),
-        ours="of the container's standard descriptors only pipes, sockets and terminals are given to its user",
-        theirs="regular files, too",
-        why="A file of the caller's is not the container's to own, and may be read by others later. The program "
-        "can write to it but not reopen it by name (`/dev/stdout`). Engines use pipes and terminals.",
+        ours="of the container's standard descriptors only pipes, sockets and its own terminal are given to its user",
+        theirs="regular files and the caller's terminal, too",
+        why="A file of the caller's is not the container's to own, and may be read by others later; his terminal would "
+        "remain a host user's, who has the same number. The program can write to it but not reopen it by name "
+        "(`/dev/stdout`). Engines use pipes and terminals of the container's own.",
     ),
 )
