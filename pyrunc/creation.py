@@ -185,6 +185,10 @@ class Creation:
                 raise
         self.record.pid = process.pid
         self.record.start_time = pid_start_time(process.pid) or 0
+        if not self.record.cgroups and not self.record.own_pidns:
+            from pyrunc.namespace_members import note_own
+
+            note_own(self.state, self.record)
         self.state.note_process(self.record.pid, self.record.start_time)
         if plan.group:
             plan.group.attach(process.pid)

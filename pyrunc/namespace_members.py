@@ -15,6 +15,8 @@ from pyrunc.record import Record, open_process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyrunc.state import StateDirectory
+
     Identity = tuple[int, int]  # device and inode
 
 NS_GET_PARENT = 0xB702  # linux/nsfs.h
@@ -31,6 +33,14 @@ def members(record: Record) -> "list[int]":
     return find(kind, wanted) if kind else [record.pid]
 
 
+def note_own(state: "StateDirectory", record: Record) -> None:
+    """Notes which user namespace the container was made with: its process can leave it for one below, where not all of
+    the others are."""
+    if record.namespaces.get("user") == "":
+        record.user_namespace = posix.stat(f"/proc/{record.pid}/ns/user").st_ino
+        state.save(record)
+
+
 def deciding(record: Record) -> "tuple[str, Identity | None]":
     """The namespace that only the container's processes are in: its name below /proc/PID/ns and what it is.
 
@@ -42,6 +52,8 @@ def deciding(record: Record) -> "tuple[str, Identity | None]":
         return kind, None
     try:
         wanted = identity(record.pid, kind or "user")
+        if kind == "user" and wanted and record.user_namespace:
+            wanted = (wanted[0], record.user_namespace)
         return kind, None if syscalls.poll(target, POLLIN, 0) else wanted
     finally:
         posix.close(target)

@@ -38,6 +38,7 @@ FIELDS: "dict[str, object]" = {
     "keyring": "",  # the name of the session keyring that its processes have; "": the caller's
     "process": True,  # there is one to start; it may be missing at create
     "own_pidns": False,  # killing the process ends all others of the container
+    "user_namespace": 0,  # inode of its own, where only that tells its processes from others
     "rootless": False,
     "systemd_cgroup": "",  # whose scope its cgroups are: the "system" manager's or a "user"'s; "": nobody's
 }
@@ -64,6 +65,7 @@ class Record:
     keyring: str
     process: bool
     own_pidns: bool
+    user_namespace: int
     rootless: bool
     systemd_cgroup: str
 

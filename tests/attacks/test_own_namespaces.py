@@ -1,5 +1,5 @@
-"""A container's first process, of an ordinary user, goes to a user and a mount namespace of its own making: there it is
-root, and may mount anything anywhere."""
+"""A container's first process, of an ordinary user, goes to a user namespace of its own making: there it is root, and
+in a mount namespace made with it may mount anything anywhere."""
 
 import json
 from collections.abc import Callable
@@ -23,6 +23,7 @@ LEAVES = """
 printf '#!/bin/sh\\necho evil; id -u' > /tmp/evil && chmod 755 /tmp/evil &&
 exec unshare -U -r -m sh -c 'mount --bind /tmp/evil /bin/probe && echo ready && exec sleep 1000'
 """
+WHERE_IT_IS: Change = ("pyrunc/namespace_members.py", "and wanted and record.user_namespace", "and not record")
 WORDS = "its process is in a mount namespace of its own making"
 
 
@@ -72,3 +73,35 @@ def test_mounts(bundle: BundleFactory, pyrunc: Pyrunc, folder: Path) -> None:
 
 def test_mounts_can_fail(bundle: BundleFactory, weak: Callable[..., Pyrunc], folder: Path) -> None:
     assert gets_a_mount(weak(ANYBODYS), bundle, folder)
+
+
+def leaves_a_process(pyrunc: Pyrunc, bundle: BundleFactory) -> bool:
+    """Whether a process survives the container: where only the user namespace tells which are the container's, another
+    one than the first."""
+    made = bundle("sleep 1000 & echo $!; exec unshare -U sh -c 'echo ready; exec sleep 1000'")
+    linux = made.config["linux"]
+    kept = [entry for entry in linux["namespaces"] if entry["type"] not in ("pid", "cgroup")]
+    linux.update(namespaces=[*kept, {"type": "user"}], maskedPaths=[], readonlyPaths=[])
+    del linux["resources"]
+    for kind in ("uidMappings", "gidMappings"):
+        linux[kind] = [{"containerID": 0, "hostID": 0, "size": 65536}]
+    made.config["mounts"] = [mount for mount in made.config["mounts"] if mount["type"] not in ("cgroup", "proc")]
+    container_id = pyrunc.new_id()
+    output = pyrunc.ok("--cgroup-manager", "disabled", "create", "--bundle", made.save(), container_id)
+    pyrunc.ok("start", container_id)
+    processes.wait_until(lambda: "ready" in output.stdout, "the container to leave its user namespace")
+    other = int(output.stdout.split()[0])
+    assert processes.alive(other)
+    pyrunc.ok("delete", "--force", container_id)
+    if processes.alive(other):
+        processes.end([other])
+        return True
+    return False
+
+
+def test_delete(bundle: BundleFactory, pyrunc: Pyrunc) -> None:
+    assert not leaves_a_process(pyrunc, bundle)
+
+
+def test_delete_can_fail(bundle: BundleFactory, weak: Callable[..., Pyrunc]) -> None:
+    assert leaves_a_process(weak(WHERE_IT_IS), bundle)
