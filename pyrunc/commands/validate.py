@@ -3,6 +3,7 @@
 from pyrunc import pathnames
 from pyrunc.commands import rootless_of, write
 from pyrunc.errors import PyruncError
+from pyrunc.log import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def as_text(bundle: str, report: "Report") -> str:
             lines.append(f"{word}: {pointer}: {message}" if pointer else f"{word}: {message}")
     counts = f"{counted(report.problems, 'problem')}, {counted(report.warnings, 'warning')}"
     lines.append(f"{bundle}: {'valid' if report.valid else 'not valid'} ({counts})")
-    return "\n".join(lines) + "\n"
+    return printable("\n".join(lines) + "\n")  # what is validated may be anybody's
 
 
 def counted(findings: "list[tuple[str, str]]", word: str) -> str:

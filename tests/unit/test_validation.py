@@ -221,6 +221,15 @@ def test_the_text(bundle: Write, config: Config, capfd: pytest.CaptureFixture[st
     assert err == ""
 
 
+def test_the_text_writes_nothing_else_on_the_terminal(
+    bundle: Write, config: Config, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A bundle that is validated may be anybody's."""
+    config["linux"]["sysctl"] = {"a\x1b]0;title\x07": "1"}
+    assert cli.main(["validate", str(bundle(config))]) == 1
+    assert "error: /linux/sysctl/a\\x1b]0;title\\x07: is not the name" in capfd.readouterr().out
+
+
 def test_the_json(
     bundle: Write, config: Config, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
