@@ -10,7 +10,7 @@ from pyrunc.checkpoint.options import CONFIG_FILES, CheckpointOptions, config_fi
 from pyrunc.errors import InvalidTransition, PyruncError, SystemCallError, from_os_error
 from pyrunc.liveness import status_of
 from pyrunc.namespaces import TYPES, without_own_user
-from pyrunc.operations.paths import S_IFDIR, S_IFMT, open_in_root
+from pyrunc.operations.paths import open_in_root
 from pyrunc.operations.plan import plan_filesystem
 from pyrunc.spec.load import parse
 from pyrunc.state import CONFIG_FILE, StateDirectory
@@ -130,11 +130,16 @@ class Dump:
             self.status_fd = -1
 
     def external_mounts(self, inside: "list[externals.MountPoint]") -> "dict[str, str]":
-        """Those of the container's mounts that are the host's: place -> name for CRIU to note."""
+        """Those of the container's mounts that are the host's: place -> name for CRIU to note.
+
+        What is found must be what was mounted: at a restore that is mounted there as the mount now is, and a container
+        that may mount could have put a writable one of its own in the place of a read-only one.
+        """
         by_id = {mount.id: mount.path for mount in inside}
         binds = externals.with_real_sources(externals.binds_of(self.operations))
         masks = externals.masks_of(self.operations)
         places = {}
+        sources = {bind.destination: bind.source for bind in binds}
         root = os.open(f"/proc/{self.record.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for path in [bind.destination for bind in binds] + masks:
@@ -144,9 +149,10 @@ class Dump:
                     log.debug(f"{path}: {error}")  # a mask of what there is not, or hidden by another mount
                     continue
                 try:
-                    hidden_directory = path in masks and os.stat(fd).st_mode & S_IFMT == S_IFDIR
-                    if not hidden_directory and mount_id(fd) in by_id:
+                    if mount_id(fd) in by_id and externals.is_same(os.stat(fd), sources.get(path, externals.NULL)):
                         places[path] = by_id[mount_id(fd)]
+                    else:
+                        log.debug(f"{path} is a directory that is hidden, or not what was mounted there")
                 finally:
                     os.close(fd)
         finally:

@@ -41,14 +41,16 @@ class Bind:
 
 
 class MountPoint:
-    """One line of a mountinfo: its id, the device of its file system (as "8:1"), and where it is."""
+    """One line of a mountinfo: its id, the device of its file system (as "8:1"), where it is, and what of the file
+    system is there."""
 
-    __slots__ = ("device", "id", "path")
+    __slots__ = ("device", "id", "path", "root")
 
-    def __init__(self, id: int, device: str, path: str) -> None:
+    def __init__(self, id: int, device: str, path: str, root: str = "/") -> None:
         self.id = id
         self.device = device
         self.path = path
+        self.root = root
 
 
 def binds_of(operations: "Iterable[Operation]") -> "list[Bind]":
@@ -84,7 +86,7 @@ def noted_mounts(
              destination, or a mask, that is not in it is no mount now
     inside:  the container's mounts;  outside: the host's
     """
-    there = {mount.path: mount.device for mount in inside}
+    there = {mount.path: (mount.device, mount.root) for mount in inside}
     noted = {}
     for bind in binds:
         place = places.get(bind.destination)
@@ -92,7 +94,7 @@ def noted_mounts(
             continue
         noted[place] = bind.destination
         for suffix, mount in below(bind, outside):
-            if there.get(place + suffix) == mount.device:
+            if there.get(place + suffix) == (mount.device, mount.root):
                 noted[place + suffix] = bind.destination + suffix
     for path in masks:
         if path in places:
@@ -124,7 +126,7 @@ def parse_mountinfo(text: str) -> "list[MountPoint]":
     mounts = []
     for line in lines_of(text):
         fields = line.split(" ")
-        mounts.append(MountPoint(int(fields[0]), fields[2], unescape(fields[4])))
+        mounts.append(MountPoint(int(fields[0]), fields[2], unescape(fields[4]), unescape(fields[3])))
     return mounts
 
 
@@ -132,6 +134,17 @@ def read_mountinfo(pid: "int | str") -> "list[MountPoint]":
     """The mounts that a process sees.  Raises OSError."""
     with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         return parse_mountinfo(file.read())
+
+
+def is_same(status: os.stat_result, source: str) -> bool:
+    """Whether that is the status of a path on the host, or of the null device where the path is one's."""
+    try:
+        of_source = os.stat(source)
+    except OSError:
+        return False
+    if S_ISCHR(of_source.st_mode):
+        return S_ISCHR(status.st_mode) and status.st_rdev == of_source.st_rdev
+    return os.path.samestat(status, of_source)
 
 
 def with_real_sources(binds: "Iterable[Bind]") -> "list[Bind]":

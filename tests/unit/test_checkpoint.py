@@ -198,7 +198,16 @@ MOUNTINFO = """\
 def test_mountinfo() -> None:
     first, second = externals.parse_mountinfo(MOUNTINFO)
     assert (first.id, first.device, first.path) == (22, "8:1", "/")
-    assert (second.id, second.device, second.path) == (40, "0:30", "/mnt/with blank\f\x85")
+    assert (second.id, second.device, second.root, second.path) == (40, "0:30", "/", "/mnt/with blank\f\x85")
+
+
+def test_another_part_of_the_same_file_system_is_the_containers_own() -> None:
+    bind = Bind("/data", "/srv/data", recursive=True)
+    outside = [MountPoint(11, "0:9", "/srv/data/sub", "/part")]
+    for root in ("/part", "/other"):
+        inside = [MountPoint(1, "8:1", "/data"), MountPoint(2, "0:9", "/data/sub", root)]
+        noted = externals.noted_mounts([bind], [], {"/data": "/data"}, inside, outside)
+        assert ("/data/sub" in noted) == (root == "/part")
 
 
 def test_mounts_are_noted_by_their_destinations() -> None:
