@@ -15,8 +15,8 @@ pytestmark = pytest.mark.root
 
 FOLLOWS: Change = (
     "pyrunc/operations/filesystem.py",
-    'strict=fstype in ("proc", "sysfs"))',
-    "strict=False)",
+    'strict=fstype in ("proc", "sysfs"),',
+    "strict=False,",
 )
 LOOK = """
 for name in proc sys; do
