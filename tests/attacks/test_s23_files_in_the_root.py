@@ -11,7 +11,7 @@ import pytest
 from tests.support.attack import Attacked, attack, broken_if
 from tests.support.bundles import Bundle, BundleFactory
 from tests.support.canary import Canary
-from tests.support.weakened import UNCONTAINED, Change
+from tests.support.weakened import ANY_MOUNT, UNCONTAINED, Change
 
 pytestmark = pytest.mark.root
 
@@ -119,7 +119,7 @@ UNCONTAINED_KINDS = ("file_target", "parents", "working_directory", "device")
 
 @attack(
     "S23",
-    weak={"uncontained": (UNCONTAINED,), "followed node": FOLLOWED_NODE},
+    weak={"uncontained": (UNCONTAINED, ANY_MOUNT), "followed node": FOLLOWED_NODE},
     when=lambda given: given["kind"] in (("device_name",) if given["attacked"] == FOLLOWED_NODE else UNCONTAINED_KINDS),
 )
 @pytest.mark.parametrize("kind", list(HIDING))
