@@ -1,7 +1,7 @@
 """Faults in every operation of a container's life: which there are, committing them, judging what came of it.
 
 A fault is an error, or the death of the runtime, the builder or the helper, at one point (see faults_points.py) of one
-command (create, start, exec, delete) on one of ten bundles (faults_bundles.py).  Whatever happened, after
+command (create, start, exec, delete, run) on one of ten bundles (faults_bundles.py).  Whatever happened, after
 `delete --force` nothing may be left, and the id can be used again.
 """
 
@@ -42,7 +42,8 @@ OPERATIONS = (FILE_SYSTEM, CGROUP, HOOK, NETWORK)
 """Kinds that have a name and a place in config.json, which errors must tell."""
 ACTIONS = (ERROR, KILL_RUNTIME, KILL_BUILDER, KILL_HELPER)
 LEAST = 5
-COMMANDS = ("create", "start", "exec", "delete")
+LIFE = ("create", "start", "exec", "delete")
+COMMANDS = (*LIFE, "run")
 
 
 class Point:
@@ -93,12 +94,13 @@ class Commands:
             "start": ["start", bundle.id],
             "exec": ["exec", bundle.id, "/bin/true"],
             "delete": ["delete", "--force", bundle.id],
+            "run": ["run", "--detach", "--bundle", str(bundle.path), *console, bundle.id],
         }
 
     def up_to(self, command: str) -> list[list[str]]:
         """The command and what comes before it."""
-        before = {"create": [], "start": ["create"], "exec": ["create", "start"], "delete": ["create", "start"]}
-        return [self.lines[name] for name in [*before[command], command]]
+        before = {"start": ["create"], "exec": ["create", "start"], "delete": ["create", "start"]}
+        return [self.lines[name] for name in [*before.get(command, []), command]]
 
 
 class Victim:
@@ -128,7 +130,7 @@ class Victim:
         )
 
     def __enter__(self) -> "Victim":
-        life = [self.commands.lines[command] for command in COMMANDS]
+        life = [self.commands.lines[command] for command in LIFE]
         problem = self.ask({"do": "warm_up", "life": life})["problem"]
         if problem:
             self.close()
@@ -207,8 +209,8 @@ class Victim:
             "steps": self.commands.up_to(case.command),
             "fault": [point.role, point.kind, point.name, point.index, case.moment, case.action],
             "clean": self.commands.lines["delete"],
-            # What create did, it undoes itself.
-            "undone": case.command == "create",
+            # What these did, they undo themselves.
+            "undone": case.command in ("create", "run"),
             # An exec that fails is none of the container's business.
             "unharmed": case.command == "exec" and case.action in (ERROR, KILL_RUNTIME),
             "again": [self.commands.lines["create"], self.commands.lines["delete"]] if again else [],
