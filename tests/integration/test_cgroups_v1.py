@@ -14,6 +14,7 @@ from pyrunc.cgroups import CgroupPlan, detect, plan_cgroup, plan_update
 from pyrunc.errors import PyruncError
 from pyrunc.operations.base import perform_all
 from tests.support.leaks import prefix
+from tests.support.limits import make, open_in
 
 pytestmark = [pytest.mark.root, pytest.mark.cgroup1]
 
@@ -26,12 +27,6 @@ def name() -> Iterator[str]:
     top = f"/{prefix()}cgroups1"
     yield f"{top}/parent/container"
     cgroups.remove({name: mount + top for name, mount in detect().hierarchies.items()})
-
-
-def make(name: str, **resources: Any) -> CgroupPlan:
-    plan = plan_cgroup({"linux": {"cgroupsPath": name, "resources": resources}}, "id", detect())
-    perform_all([*plan.create, *plan.limits], None)  # type: ignore[arg-type]
-    return plan
 
 
 def value(plan: CgroupPlan, file: str, controller: str = "") -> str:
@@ -212,26 +207,6 @@ def test_a_controller_that_nobody_has(name: str) -> None:
         make(name, rdma={"mlx5_1": {"hcaHandles": 3}})
     assert caught.value.place == "linux.resources.rdma.mlx5_1"
     assert "controller is not available" in str(caught.value)
-
-
-def open_in(plan: CgroupPlan, path: Path, flags: int) -> int:
-    """The errno of an open in the container's cgroups, 0 when it works."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.read(reader, 1)
-            os.close(os.open(path, flags))
-            os._exit(0)
-        except OSError as error:
-            os._exit(error.errno or 255)
-        finally:
-            os._exit(254)
-    cgroups.attach(plan.paths, pid)
-    os.write(writer, b"x")
-    os.close(reader)
-    os.close(writer)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def test_devices(name: str, tmp_path: Path) -> None:

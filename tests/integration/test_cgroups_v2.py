@@ -14,6 +14,7 @@ from pyrunc.cgroups import CgroupPlan, detect, plan_cgroup, plan_update
 from pyrunc.errors import PyruncError
 from pyrunc.operations.base import perform_all
 from tests.support.leaks import prefix
+from tests.support.limits import make, open_in
 
 pytestmark = [pytest.mark.root, pytest.mark.cgroup2]
 
@@ -27,12 +28,6 @@ def name() -> Iterator[str]:
     top = f"/{prefix()}cgroups2"
     yield f"{top}/parent/container"
     cgroups.remove({"unified": f"{ROOT}{top}"})
-
-
-def make(name: str, **resources: Any) -> CgroupPlan:
-    plan = plan_cgroup({"linux": {"cgroupsPath": name, "resources": resources}}, "id", detect())
-    perform_all([*plan.create, *plan.limits], None)  # type: ignore[arg-type]
-    return plan
 
 
 def update(plan: CgroupPlan, **resources: Any) -> None:
@@ -166,26 +161,6 @@ def test_below_a_threaded_cgroup(name: str) -> None:
         make(name, memory={"limit": 64 * MIB})
     plan = make(name)
     assert value(plan, "cgroup.type") == "threaded"
-
-
-def open_in(plan: CgroupPlan, path: Path, flags: int) -> int:
-    """The errno of an open in the container's cgroup, 0 when it works."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.read(reader, 1)
-            os.close(os.open(path, flags))
-            os._exit(0)
-        except OSError as error:
-            os._exit(error.errno or 255)
-        finally:
-            os._exit(254)
-    cgroups.attach(plan.paths, pid)
-    os.write(writer, b"x")
-    os.close(reader)
-    os.close(writer)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def test_devices(name: str) -> None:
