@@ -20,7 +20,7 @@ SETTINGS: dict[str, Any] = json.loads(sys.argv[1])
 sys.path[:0] = [SETTINGS["checkout"]]
 sys.path += SETTINGS["site"]
 
-from pyrunc import build_thread, builder, cli, container, creation, execution, foreground, hooks, syscalls  # noqa: E402, F401
+from pyrunc import build_thread, builder, cli, creation, execution, hooks, syscalls  # noqa: E402, F401 forks have them
 from pyrunc.commands import create, delete, exec, kill, run, start  # noqa: E402, F401 the same
 from tests.support.faults_points import Fault, Points  # noqa: E402
 from tests.support.faults_strace import CHILD, FIRST, INIT, Tracer, calls_in, injection, struck_at  # noqa: E402
