@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,8 +102,9 @@ def test_cached_filter_can_fail(bundle: BundleFactory, weak: Callable[..., Pyrun
     assert mkdir_is_allowed(weak(BELIEVES_CACHE), bundle, give_away)
 
 
+SHIM = f"_shim{sysconfig.get_config_var('EXT_SUFFIX')}"
 PROGRAMS: list[Way] = [("pyrunc-init", spoil) for spoil in (give_away, open_to_group, open_to_all, put_link)]
-PROGRAMS += [("_shim*.so", give_away), (".", open_to_group), (".", open_to_all)]
+PROGRAMS += [(SHIM, give_away), (".", open_to_group), (".", open_to_all)]
 
 
 def with_foreign(command: Pyrunc, package: Path, bundle: BundleFactory, ways: list[Way]) -> list[str]:
@@ -110,7 +112,7 @@ def with_foreign(command: Pyrunc, package: Path, bundle: BundleFactory, ways: li
     made = bundle()
     said = []
     for name, spoil in ways:
-        path = package if name == "." else next(package.glob(name))
+        path = package / name
         before = path.stat()
         spoil(path)
         result = command.run(made)
@@ -137,7 +139,7 @@ def test_own_programs(folder: Path, bundle: BundleFactory) -> None:
 
 
 def test_own_programs_can_fail(folder: Path, bundle: BundleFactory) -> None:
-    ways = [("pyrunc-init", give_away), ("_shim*.so", give_away), (".", open_to_all)]
+    ways = [("pyrunc-init", give_away), (SHIM, give_away), (".", open_to_all)]
     assert with_foreign(*copy_of(folder, BELIEVES_PROGRAMS), bundle, ways) == ["", "", ""]
 
 

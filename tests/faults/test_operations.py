@@ -27,6 +27,7 @@ def test_errors(name: str, folder: Path, root_template: RootTemplate) -> None:
         assert_survived(victim, sampled(cases, SEED), until)
 
 
+@pytest.mark.cgroup1
 def test_a_cgroup_that_cannot_be_prepared(folder: Path, root_template: RootTemplate) -> None:
     """What v1's cpuset wants to be written before a cgroup is of use fails: the cgroup is removed, too."""
     with Victim("docker", folder, root_template) as victim:

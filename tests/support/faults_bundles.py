@@ -47,6 +47,14 @@ def joined(bundle: Bundle, holder: "NamespaceHolder | None") -> Config:
     return config
 
 
+def systemd(bundle: Bundle, holder: "NamespaceHolder | None") -> Config:
+    """podman's systemd mode, recorded with a v1 hierarchy of systemd, for which cgroup v2 has no place."""
+    config = recorded("podman-run-systemd")(bundle, holder)
+    if Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        config["mounts"] = [mount for mount in config["mounts"] if mount["destination"] != "/sys/fs/cgroup/systemd"]
+    return config
+
+
 def devices(bundle: Bundle, holder: "NamespaceHolder | None") -> Config:
     """Devices of all kinds: nodes, rules for the cgroup, and a network device."""
     config = recorded("docker-run-device")(bundle, holder)
@@ -92,7 +100,7 @@ MAKERS: dict[str, Callable[[Bundle, "NamespaceHolder | None"], Config]] = {
     "docker": recorded("docker-run-default"),
     "podman-userns": recorded("podman-run-uidmap"),
     "cri": recorded("containerd-cri-container"),
-    "systemd": recorded("podman-run-systemd"),
+    "systemd": systemd,
     "joined": joined,
     "terminal": recorded("docker-run-tty"),
     "hooks": hooked,

@@ -43,9 +43,9 @@ CASES = [
     ),
     Case(
         "setup of a file that is no JSON",
-        f"pyrunc setup failed: {DOCKER}: is no JSON: line 2, column 1: Expecting property name enclosed in"
-        " double quotes\nhint: nothing was changed",
-        prepare=holds(DOCKER, '{"a": 1,\n}'),
+        f"pyrunc setup failed: {DOCKER}: is no JSON: line 2, column 1: Expecting ':' delimiter\n"
+        "hint: nothing was changed",
+        prepare=holds(DOCKER, '{"a"\n}'),
         command="setup --prefix {tmp} docker",
     ),
     Case(
