@@ -51,10 +51,11 @@ def pytest_configure() -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Adopts orphans and looks at the machine before the first test.
 
-    A shell makes what it runs in the background ignore SIGINT and SIGQUIT; what tests interrupt would inherit that.
+    What is run in the background ignores SIGINT and SIGQUIT, and by nohup SIGHUP; what tests signal would inherit that.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     leaks.token()
     processes.become_subreaper()
     if not is_worker(session.config):
