@@ -20,10 +20,8 @@ from pyrunc.syscalls import mount_setattr, open_tree
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyrunc.operations.build import Build
-    from pyrunc.operations.mount import Change
+    from pyrunc.operations.mount import Change, IdMap
     from pyrunc.operations.options import MountOptions
-
-    IdMap = list[tuple[int, int, int]]
 
 
 class BindMount(Mount):

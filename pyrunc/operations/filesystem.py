@@ -19,9 +19,8 @@ from pyrunc.syscalls import fsconfig, fsmount, fsopen, mount_setattr
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyrunc.operations.build import Build
+    from pyrunc.operations.mount import IdMap
     from pyrunc.operations.options import MountOptions
-
-    IdMap = list[tuple[int, int, int]]
 
 
 def context_log(fs_fd: int) -> str:

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from pyrunc.cgroups.layout import Layout
     from pyrunc.operations.base import Operation
+    from pyrunc.operations.mount import IdMap
     from pyrunc.operations.options import MountOptions
 
     Config = dict[str, Any]
-    IdMap = list[tuple[int, int, int]]
 
 
 def plan_filesystem(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pyrunc.cgroups import detect
 from pyrunc.spec.default import default_config
 from tests.support import corpus
 from tests.support.bundles import Bundle
@@ -50,7 +51,7 @@ def joined(bundle: Bundle, holder: "NamespaceHolder | None") -> Config:
 def systemd(bundle: Bundle, holder: "NamespaceHolder | None") -> Config:
     """podman's systemd mode, recorded with a v1 hierarchy of systemd, for which cgroup v2 has no place."""
     config = recorded("podman-run-systemd")(bundle, holder)
-    if Path("/sys/fs/cgroup/cgroup.controllers").exists():
+    if detect().version == 2:
         config["mounts"] = [mount for mount in config["mounts"] if mount["destination"] != "/sys/fs/cgroup/systemd"]
     return config
 

@@ -1,19 +1,13 @@
 """Ids, and commands that the container's present status forbids."""
 
-from pathlib import Path
-
 from tests.integration.bad_input.case import Case, World, both, created, directory, file, running, stopped
+from tests.support import freezer
 
 
 def paused(world: World) -> None:
     """The container's cgroup is frozen."""
     running(world)
-    for line in Path(f"/proc/{world.init_pid()}/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers == "freezer":
-            Path(f"/sys/fs/cgroup/freezer{path}/freezer.state").write_text("FROZEN")
-        elif not controllers and Path("/sys/fs/cgroup/cgroup.controllers").exists():
-            Path(f"/sys/fs/cgroup{path}/cgroup.freeze").write_text("1")
+    freezer.freeze(world.init_pid())
 
 
 def spoiled_state(world: World) -> None:
